@@ -1,0 +1,442 @@
+"""What comes back to a session and what does not: answers are framed, matched, judged and delivered; requests expire.
+
+Nothing reaches the caller's memory before pdu_check said that the answer is right. What is late, foreign or unasked
+for is dropped and counted. A stream that cannot be framed is broken for good: nobody looks for the next plausible
+header in it.
+"""
+
+from libc.stdint cimport INT64_MAX, int16_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.string cimport memcpy, memmove
+
+from fastmodbus._core.adu cimport *
+from fastmodbus._core.batch cimport *
+from fastmodbus._core.pace cimport *
+from fastmodbus._core.pdu cimport *
+from fastmodbus._core.queue cimport *
+from fastmodbus._core.quirks cimport *
+from fastmodbus._core.session cimport *
+from fastmodbus._core.spec cimport *
+from fastmodbus._core.statistics cimport histogram_bucket
+from fastmodbus._core.trace cimport trace_record
+from fastmodbus._core.units cimport *
+from fastmodbus._core.window cimport *
+from fastmodbus._core.wire cimport wire_load16, wire_swap_copy, wire_unpack_bits
+
+cdef enum:
+    MILLISECOND = 1000000
+    BUSY_BACKOFF = 50 * MILLISECOND     # doubled with every try, jittered by half
+
+
+# ---------------------------------------------------------------------------------------------------- judging
+
+cdef void _deliver(mb_transaction* t, const mb_answer* answer, const mb_frame* frame) noexcept nogil:
+    if t.delivery == DELIVER_REGISTERS:
+        wire_swap_copy(t.target, answer.data, t.request.quantity)
+    elif t.delivery == DELIVER_BITS:
+        wire_unpack_bits(t.target, answer.data, t.request.quantity)
+    elif t.delivery == DELIVER_BYTES:
+        memcpy(t.target, answer.data, answer.size)
+        t.received = answer.size
+    elif t.delivery == DELIVER_PDU:
+        memcpy(t.target, frame.pdu, frame.pdu_size)
+        t.received = <uint16_t>frame.pdu_size
+
+
+cdef int64_t _backoff(mb_session* s, int tries) noexcept nogil:
+    """Doubled with every try, between half and all of it, so that clients of one device do not come back together."""
+    cdef int64_t span = <int64_t>BUSY_BACKOFF << min(tries, 6)
+    s.random ^= s.random << 13
+    s.random ^= s.random >> 7
+    s.random ^= s.random << 17
+    return span // 2 + <int64_t>(s.random % <uint64_t>(span // 2))
+
+
+cdef bint _ask_again(mb_session* s, mb_batch* b, int32_t index, int64_t now) noexcept nogil:
+    """Exception 6: repeat the request later. Sent beside others, that may be why: fewer then, and no try counted."""
+    cdef mb_transaction* t = &b.transactions[index]
+    if not t.flags & FN_REPEATABLE:
+        return False
+    if s.pace.automatic and t.crowd > 1:
+        pace_busy(&s.pace, t.crowd, s.window.in_flight)
+        t.tries -= 1
+        queue_repeat(b, index, now + s.pace.round_trip)
+    elif queue_may_repeat(b, t):
+        queue_repeat(b, index, now + _backoff(s, t.tries))
+    else:
+        return False
+    s.counters.retries += 1
+    session_event(s, EVENT_BUSY, FAULT_NONE, 0, t.unit, now)
+    return True
+
+
+cdef uint8_t _unit_fault(const mb_session* s, const mb_transaction* t, const mb_frame* frame) noexcept nogil:
+    if frame.unit == t.unit or (frame.unit == 0 and s.quirks & QUIRK_ZERO_UNIT):
+        return FAULT_NONE
+    return FAULT_ZERO_UNIT if frame.unit == 0 else FAULT_UNIT
+
+
+cdef void _refuse(mb_session* s, mb_batch* b, mb_transaction* t, uint8_t fault) noexcept nogil:
+    s.counters.protocol_errors += 1
+    queue_finish(&s.queues, b, t, ST_PROTOCOL, fault)
+
+
+cdef bint _contradicts_frame(mb_session* s, const mb_transaction* t, const mb_frame* frame) noexcept nogil:
+    """Whether a wrong answer leaves it open where the next one begins.
+
+    It does when it counts more bytes than its frame has, unless the frame is as long as it must be (the byte count is
+    what is wrong then); and when it counts fewer, and the others begin like an answer that is waited for.
+    """
+    cdef int said = pdu_announced(frame.pdu, frame.pdu_size)
+    if said == 0 or said == frame.pdu_size:
+        return False
+    if said > frame.pdu_size:
+        return frame.pdu_size != pdu_expected(&t.request)
+    return said + 2 <= frame.pdu_size and window_find(&s.window, wire_load16(frame.pdu + said)) != NO_SLOT
+
+
+cdef void _judge(mb_session* s, mb_batch* b, int32_t index, const mb_frame* frame, int64_t now) noexcept nogil:
+    """An answer to a request in flight: deliver it, report it, or have the request repeated."""
+    cdef mb_transaction* t = &b.transactions[index]
+    cdef mb_answer answer
+    cdef uint8_t fault = _unit_fault(s, t, frame)
+    t.answered = now
+    session_asked_again(s, t, True)
+    if fault != FAULT_NONE:
+        _refuse(s, b, t, fault)
+        return
+    pdu_check(&t.request, frame.pdu, frame.pdu_size, &answer)
+    if answer.status == ST_PROTOCOL:
+        _refuse(s, b, t, answer.fault)
+        if _contradicts_frame(s, t, frame):
+            session_distrust(s, FAULT_BOUNDARY)
+        return
+    if answer.status == ST_OK:
+        unit_answered(&s.units, t.unit)
+        _deliver(t, &answer, frame)
+        queue_finish(&s.queues, b, t, ST_OK, FAULT_NONE)
+        return
+    s.counters.exceptions += 1
+    t.exception = answer.exception
+    if answer.exception == EXC_SERVER_DEVICE_BUSY and _ask_again(s, b, index, now):
+        return
+    queue_finish(&s.queues, b, t, ST_EXCEPTION, FAULT_NONE)
+    if answer.exception == EXC_GATEWAY_PATH_UNAVAILABLE or answer.exception == EXC_GATEWAY_TARGET_FAILED:
+        unit_failed(&s.units, &s.queues, b, t.unit)
+    else:
+        unit_answered(&s.units, t.unit)
+
+
+cdef bint _unsent(const mb_session* s, uint16_t transaction_id) noexcept nogil:
+    """Whether some byte of a request still waits in the send buffer."""
+    cdef int i
+    for i in range(s.sending_done, s.sending_count):
+        if s.sending[i].transaction_id == transaction_id:
+            return True
+    return False
+
+
+cdef void _refuse_zero_ids(mb_session* s, int64_t now) noexcept nogil:
+    """As many answers with id 0 came as requests are in flight: whichever belongs to which, no other will come."""
+    cdef mb_slot* slot
+    while s.window.first != NO_SLOT:
+        slot = &s.window.slots[s.window.first]
+        if slot.batch is not NULL:
+            _refuse(s, slot.batch, &slot.batch.transactions[slot.index], FAULT_ZERO_ID)
+        if not window_banish(&s.window, slot.transaction_id):
+            session_break(s, FAULT_NONE, -1)
+        window_close(&s.window, s.window.first, now)
+    s.zero_ids = 0
+
+
+cdef void _nobodys(mb_session* s, const mb_frame* frame, int64_t now) noexcept nogil:
+    """An answer with an id that is not in flight: late, foreign, or from a device that answers with id 0."""
+    if window_absolve(&s.window, frame.transaction_id):
+        s.counters.stale += 1
+        pace_late(&s.pace, frame.transaction_id)
+        session_event(s, EVENT_STALE, FAULT_NONE, frame.transaction_id, frame.unit, now)
+        return
+    s.counters.unknown += 1
+    session_event(s, EVENT_UNKNOWN, FAULT_NONE, frame.transaction_id, frame.unit, now)
+    if frame.transaction_id != 0 or s.zero_asked:
+        return
+    if s.window.in_flight:
+        s.zero_ids += 1
+        if s.zero_ids >= <uint32_t>s.window.in_flight and s.sending_done == s.sending_count:
+            _refuse_zero_ids(s, now)
+    elif s.quirks & QUIRK_ZERO_ID:
+        session_break(s, FAULT_LEFT_OVER, -1)       # one answer too many: it could be taken for the next one
+
+
+cdef int16_t _match(mb_session* s, const mb_frame* frame) noexcept nogil:
+    cdef int16_t k = window_find(&s.window, frame.transaction_id)
+    if k == NO_SLOT and frame.transaction_id == 0 and s.quirks & QUIRK_ZERO_ID:
+        # No late answer can be about: with this quirk a timeout closes the connection.
+        return s.window.first
+    return k
+
+
+cdef void _pace(mb_session* s, const mb_batch* b, int64_t sent, int64_t now) noexcept nogil:
+    """Tell the adaptive window of an answer. Beside a write it may be smaller than it should be: that is no measure."""
+    cdef int32_t size = b.count if s.window.writes == 0 else 0
+    cdef int64_t oldest = s.window.slots[s.window.first].base if s.window.in_flight else now
+    cdef bint more = s.window.in_flight or b.cursor < b.count
+    pace_answer(&s.pace, now, sent, s.window.in_flight, oldest, size, more)
+
+
+cdef void _answer(mb_session* s, const mb_frame* frame, int64_t now) noexcept nogil:
+    cdef int16_t k = _match(s, frame)
+    cdef mb_batch* b
+    cdef int32_t index
+    cdef int64_t sent
+    if k == NO_SLOT or _unsent(s, s.window.slots[k].transaction_id):
+        _nobodys(s, frame, now)
+        return
+    b = s.window.slots[k].batch
+    index = s.window.slots[k].index
+    window_close(&s.window, k, now)
+    if b is NULL:
+        s.counters.stale += 1
+        return
+    sent = b.transactions[index].sent
+    s.counters.answers += 1
+    s.counters.round_trips[histogram_bucket(now - sent)] += 1
+    _pace(s, b, sent, now)
+    _judge(s, b, index, frame, now)
+
+
+cdef void _expect_crc(mb_session* s, const mb_frame* frame, const uint8_t* at, uint32_t available) noexcept nogil:
+    """Behind a frame a checksum may follow, now or later, where the user said so; else note whether one does."""
+    if s.quirks & QUIRK_TRAILING_CRC:
+        s.crc = quirk_crc(frame)
+        s.crc_due = True
+    elif available >= 2 and (available < MBAP_SIZE or wire_load16(at + 2) != 0):
+        s.crc_seen = quirk_crc(frame) == wire_load16(at)
+
+
+cdef uint32_t _pass_crc(mb_session* s, const uint8_t* at, uint32_t available) noexcept nogil:
+    """How many bytes to pass over: a leaked checksum, unless an answer that is waited for begins like it."""
+    if not s.crc_due or available == 0 or (available == 1 and at[0] == s.crc >> 8):
+        return 0
+    s.crc_due = False
+    if available < 2 or wire_load16(at) != s.crc or window_find(&s.window, s.crc) != NO_SLOT:
+        return 0
+    return 2
+
+
+cdef void session_received(mb_session* s, uint32_t size, int64_t now) noexcept nogil:
+    """`size` bytes were put behind input[input_size]: frame them, match them, deliver them."""
+    cdef mb_frame frame
+    cdef uint32_t at = 0
+    cdef mb_framing state
+    trace_record(&s.trace, now, 1, s.input + s.input_size, size)
+    s.counters.bytes_received += size
+    s.input_size += size
+    s.last_traffic = now
+    while s.state == SESSION_UP:
+        at += _pass_crc(s, s.input + at, s.input_size - at)
+        state = quirk_read(s.input + at, s.input_size - at, s.quirks, &frame)
+        if state == FRAME_NEED_MORE:
+            break
+        if state == FRAME_BROKEN:
+            session_break(s, frame.fault, frame.transaction_id)
+            break
+        _answer(s, &frame, now)
+        at += frame.size
+        _expect_crc(s, &frame, s.input + at, s.input_size - at)
+    s.input_size -= at
+    if at and s.input_size:
+        memmove(s.input, s.input + at, s.input_size)
+    if s.pace.automatic:
+        s.expire_at = min(s.expire_at, _first_overdue(s))
+
+
+# ---------------------------------------------------------------------------------------------------- time
+
+cdef void _expire_slot(mb_session* s, int16_t k, int64_t now) noexcept nogil:
+    cdef mb_slot* slot = &s.window.slots[k]
+    cdef mb_batch* b = slot.batch
+    cdef int32_t index = slot.index
+    cdef uint16_t transaction_id = slot.transaction_id
+    cdef mb_transaction* t
+    cdef bint banished = window_banish(&s.window, slot.transaction_id)
+    cdef bint zero_id = s.zero_ids > 0
+    s.zero_ids -= zero_id
+    if not banished or s.quirks & QUIRK_ZERO_ID or _unsent(s, slot.transaction_id):
+        # No memory to remember the id, no ids to tell late answers by, or the peer does not even read.
+        session_break(s, FAULT_PARTIAL, -1)
+    s.counters.timeouts += b is not NULL
+    session_event(s, EVENT_TIMEOUT, FAULT_NONE, slot.transaction_id, slot.unit, now)
+    window_close(&s.window, k, 0)
+    if b is NULL:
+        return
+    t = &b.transactions[index]
+    session_asked_again(s, t, False)
+    if _blame_window(s, t, transaction_id):
+        _ask_early(b, index, HASTENED_ALONE, now)
+        return
+    if queue_may_repeat(b, t) and not unit_suspended(&s.units, t.unit):
+        s.counters.retries += 1
+        queue_repeat(b, index, now)
+        return
+    if zero_id:
+        _refuse(s, b, t, FAULT_ZERO_ID)
+    else:
+        queue_finish(&s.queues, b, t, ST_TIMEOUT, FAULT_NONE)
+    unit_failed(&s.units, &s.queues, b, t.unit)
+
+
+cdef bint _blame_window(mb_session* s, const mb_transaction* t, uint16_t transaction_id) noexcept nogil:
+    """Whether a request that was just given up timed out perhaps because too many were in flight."""
+    cdef bint beside = t.crowd > 1 or s.window.in_flight > 0
+    if not t.flags & FN_REPEATABLE or t.hastened or not beside or unit_suspended(&s.units, t.unit):
+        return False
+    return pace_timeout(&s.pace, transaction_id)
+
+
+cdef int64_t _overdue(const mb_session* s, const mb_slot* slot, int64_t mark) noexcept nogil:
+    """When a request is taken for dropped because later ones, or those beside it, were answered.
+
+    Reads only, each once, and only where the window is learnt.
+    """
+    cdef const mb_transaction* t
+    if not s.pace.automatic or slot.batch is NULL:
+        return INT64_MAX
+    t = &slot.batch.transactions[slot.index]
+    if HASTENED_BESIDE <= t.hastened <= HASTENED_IN_VAIN:
+        return slot.base + pace_overdue(&s.pace)
+    if not t.flags & FN_REPEATABLE or t.hastened or t.tries > 1 or unit_suspended(&s.units, t.unit):
+        return INT64_MAX
+    if s.pace.last_answer <= slot.base and s.pace.alone == 0:
+        return INT64_MAX
+    return max(slot.base, max(mark, slot.mark)) + pace_overdue(&s.pace)
+
+
+cdef int64_t _first_overdue(const mb_session* s) noexcept nogil:
+    """Requests become overdue in the order in which they were sent."""
+    cdef int16_t k = s.window.first
+    cdef int64_t overdue = INT64_MAX
+    while k != NO_SLOT and overdue == INT64_MAX and s.window.slots[k].base < s.pace.last_answer:
+        overdue = _overdue(s, &s.window.slots[k], 0)
+        k = s.window.slots[k].next
+    return overdue
+
+
+cdef void _ask_early(mb_batch* b, int32_t index, mb_hastened how, int64_t now) noexcept nogil:
+    """That counts as no try."""
+    b.transactions[index].hastened = how
+    b.transactions[index].tries -= 1
+    queue_repeat(b, index, now)
+
+
+cdef void _hasten(mb_session* s, int16_t k, int64_t now) noexcept nogil:
+    """Give a request up early, to ask it again. One that had nothing beside it when it was asked again is only slow, or
+    the device dropped it because it had the first one all the same.
+    """
+    cdef mb_slot* slot = &s.window.slots[k]
+    cdef mb_batch* b = slot.batch
+    cdef int32_t index = slot.index
+    cdef mb_transaction* t = &b.transactions[index]
+    cdef mb_hastened how = HASTENED_IN_VAIN
+    if t.hastened == HASTENED_ALONE and t.crowd == 1:
+        t.hastened = HASTENED_IN_VAIN
+        pace_in_vain(&s.pace)
+        s.expire_at = min(s.expire_at, slot.base + pace_overdue(&s.pace))
+        return
+    if not window_banish(&s.window, slot.transaction_id):
+        session_break(s, FAULT_PARTIAL, -1)
+    session_event(s, EVENT_OVERTAKEN, FAULT_NONE, slot.transaction_id, slot.unit, now)
+    if t.hastened == HASTENED_IN_VAIN:
+        pace_in_vain(&s.pace)
+    elif pace_suspect(&s.pace, slot.transaction_id, t.crowd, False, t.hastened != HASTENED_NEVER):
+        how = HASTENED_ALONE
+    else:
+        how = HASTENED_BESIDE
+    t.first_id = slot.transaction_id
+    window_close(&s.window, k, 0)
+    _ask_early(b, index, how, now)
+
+
+cdef bint _stuck(const mb_session* s) noexcept nogil:
+    """Whether a part of a frame was received that is not the beginning of an answer still waited for."""
+    if s.input_size < 2:
+        return s.input_size > 0
+    return window_find(&s.window, wire_load16(s.input)) == NO_SLOT
+
+
+cdef void _expire_window(mb_session* s, int64_t now) noexcept nogil:
+    """Give up the requests whose clocks ran out.
+
+    Those sent later to other units start anew: a gateway waited in vain for the silent unit before it turned to them.
+    """
+    cdef int64_t mark = 0, due, overdue
+    cdef int16_t k = s.window.first, following
+    cdef int silent_unit = -1
+    cdef mb_slot* slot
+    s.expire_at = INT64_MAX
+    while k != NO_SLOT:
+        slot = &s.window.slots[k]
+        following = slot.next
+        mark = max(mark, slot.mark)
+        if silent_unit >= 0 and slot.unit != silent_unit:
+            slot.base = now
+        due = max(slot.base, mark) + slot.timeout
+        overdue = _overdue(s, slot, mark)
+        if due <= now:
+            silent_unit = slot.unit
+            _expire_slot(s, k, now)
+        else:
+            s.expire_at = min(s.expire_at, min(due, overdue) if overdue > now else due)
+            if overdue <= now:
+                _hasten(s, k, now)
+        k = following
+    if silent_unit >= 0 and _stuck(s):
+        session_break(s, FAULT_PARTIAL, -1)
+
+
+cdef void session_expire(mb_session* s, int64_t now) noexcept nogil:
+    """Let time pass: requests whose answer is overdue, batches whose deadline came."""
+    cdef int p
+    cdef mb_batch* b
+    cdef mb_batch* following
+    cdef mb_batch* last
+    cdef bint done
+    if now >= s.expire_at:
+        _expire_window(s, now)
+    for p in range(PRIORITIES):
+        b = s.queues.first[p]
+        if b is NULL:
+            continue
+        last = b.previous
+        while True:
+            following = b.next
+            done = b is last
+            if b.deadline <= now:
+                session_detach(s, b, ST_DEADLINE)
+            if done:
+                break
+            b = following
+
+
+cdef int64_t session_next_deadline(mb_session* s, int64_t now) noexcept nogil:
+    """When session_expire or session_fill has something to do at the earliest, if nothing arrives before.
+
+    Whatever could be sent at `now` has been: ask after session_fill.
+    """
+    cdef int64_t next = s.expire_at, sending
+    cdef bint room = s.state == SESSION_UP and s.window.in_flight < session_limit(s) and s.output_size == 0
+    cdef int p
+    cdef mb_batch* b
+    for p in range(PRIORITIES):
+        b = s.queues.first[p]
+        if b is NULL:
+            continue
+        while True:
+            next = min(next, b.deadline)
+            if room:
+                sending = queue_next_sending(b, s.not_before, now)
+                if sending >= 0:
+                    next = min(next, sending)
+            b = b.next
+            if b is s.queues.first[p]:
+                break
+    return next

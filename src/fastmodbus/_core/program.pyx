@@ -1,0 +1,403 @@
+"""Decode programs: the registers of a plan's reads to columns of values, and values to registers for writing.
+
+A Program is built once from plain tuples (by fastmodbus.values, which alone knows tags) and never changes. What could
+reach beyond its memory is checked here, when it is built or bound to columns; running it checks nothing any more.
+"""
+
+cimport cython
+from cpython.buffer cimport PyBUF_CONTIG, PyBUF_CONTIG_RO, PyBuffer_Release, PyObject_GetBuffer
+from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdlib cimport calloc, free
+from libc.string cimport memcpy
+
+from fastmodbus._core.decode cimport decode_image
+from fastmodbus._core.encode cimport *
+from fastmodbus._core.lanes cimport mb_power, power_of
+from fastmodbus._core.objects cimport object_of
+from fastmodbus._core.order cimport double_bits, order_host
+from fastmodbus._core.values cimport *
+
+KINDS = ("coil", "bit", "str", "u8", "u16", "u32", "u64", "bcd16", "bcd32", "i8", "i16", "i32", "i64", "f16", "f32",
+         "f64")
+FORMS = {"float64": FORM_FLOAT64, "float32": FORM_FLOAT32, "raw": FORM_RAW}
+SOURCES = {"float": SOURCE_FLOAT, "signed": SOURCE_SIGNED, "unsigned": SOURCE_UNSIGNED}
+ENCODINGS = {"not finite": NOT_FINITE, "out of range": OUT_OF_RANGE, "no step": NO_STEP}
+SWAPS = {"bytes": SWAP_BYTES, "words": SWAP_WORDS, "halves": SWAP_HALVES, "host": order_host()}
+UNREAD = <uint32_t>NOT_READ
+LARGEST_EXPONENT = MAX_EXPONENT
+
+cdef uint8_t[16] RAW_SIZES = [0, 0, 0, 1, 2, 4, 8, 2, 4, 1, 2, 4, 8, 2, 4, 8]
+
+
+cdef void program_run(const mb_program* program, const uint16_t* image, const uint8_t* statuses,
+                      const mb_output* outputs, Py_ssize_t row) noexcept nogil:
+    decode_image(program, image, statuses, outputs, row)
+
+
+cdef Py_ssize_t columns_lay_out(const mb_program* program, Py_ssize_t rows, uint8_t* block,
+                                mb_output* outputs) noexcept nogil:
+    cdef Py_ssize_t at = 0
+    cdef uint32_t i
+    cdef const mb_value* value
+    for i in range(program.value_count):
+        value = &program.values[i]
+        if outputs is not NULL:
+            outputs[i].values = block + at
+        at += column_room(rows * value.count * value.size, rows)
+    for i in range(program.value_count):
+        value = &program.values[i]
+        if outputs is not NULL:
+            outputs[i].raw = NULL if value.flags & VALUE_SHARED else block + at
+        if not value.flags & VALUE_SHARED:
+            at += column_room(rows * value.count * value.raw_size, rows)
+    for i in range(program.value_count):
+        value = &program.values[i]
+        if outputs is not NULL:
+            outputs[i].quality = block + at
+        at += column_room(rows * value.count, rows)
+    return at
+
+
+cdef inline Py_ssize_t column_room(Py_ssize_t size, Py_ssize_t rows) noexcept nogil:
+    """Room for a column: never a multiple of a page, or columns would push each other out of the cache."""
+    cdef Py_ssize_t unit = 64 if rows > 1 else 8
+    size = (size + unit - 1) // unit * unit
+    return size + 64 if size % 4096 == 0 else size
+
+
+cdef int check(bint holds, str what, object where) except -1:
+    if not holds:
+        raise ValueError(f"{what}: {where}")
+    return 0
+
+
+cdef inline bint is_number(const mb_value* value) noexcept nogil:
+    return value.kind > KIND_STRING
+
+
+cdef uint64_t missing_bits(const mb_value* value, object number) except? 0:
+    """A missing number as what lane_missing compares with."""
+    if value.kind >= KIND_F16:
+        return double_bits(number)
+    cdef object mask = ~<uint64_t>0 >> (64 - 8 * value.raw_size)
+    return number & mask
+
+
+cdef int set_value(mb_value* value, given) except -1:
+    kind, form, swaps, bit, count, single, text_size, multiply, divide, offset, limits, factor, missing = given
+    check(0 <= kind < KIND_COUNT and 0 <= form <= FORM_RAW and 0 <= swaps < 8 and 0 <= bit < 16, "no value", given)
+    check(count >= 1 and (count == 1 or not single) and 0 <= text_size <= 0xFFFF, "no value", given)
+    value.kind, value.form, value.swaps, value.bit, value.count = kind, form, swaps, bit, count
+    value.flags = (VALUE_SINGLE if single else 0) | (VALUE_LIMITED if limits is not None else 0)
+    value.multiply, value.divide, value.offset, value.factor = multiply, divide, offset, factor
+    value.low, value.high = limits or (0, 0)
+    value.raw_size = RAW_SIZES[value.kind]
+    check(is_number(value) or value.form == FORM_RAW, "no number", given)
+    if value.kind == KIND_STRING:
+        check(text_size > 0, "an empty string", given)
+        value.width, value.size = (text_size + 1) // 2, text_size
+    else:
+        value.width = max(1, value.raw_size // 2)
+        value.size = (8, 4, max(1, value.raw_size))[form]
+    value.missing_count = len(missing)
+    return set_treatment(value)
+
+
+cdef int set_treatment(mb_value* value) except -1:
+    cdef bint scaled = value.multiply != 1 or value.divide != 1 or value.offset != 0
+    if value.factor >= 0 or value.missing_count or value.flags & VALUE_LIMITED:
+        value.treatment = TREAT_CHECK
+    else:
+        value.treatment = TREAT_SCALE if scaled else TREAT_NONE
+    if is_number(value) and value.kind < KIND_F16 and not scaled and value.factor < 0:
+        value.flags |= VALUE_WHOLE
+    if value.treatment == TREAT_NONE and value.raw_size > 1 and (
+            value.kind not in (KIND_BCD16, KIND_BCD32) if value.form == FORM_RAW
+            else value.kind == (KIND_F64 if value.form == FORM_FLOAT64 else KIND_F32)):
+        value.flags |= VALUE_COPIED
+    if value.form == FORM_RAW or value.flags & VALUE_COPIED:
+        value.flags |= VALUE_SHARED
+    return 0
+
+
+cdef class Program:
+    """A decode program; the stub says what the tuples hold."""
+
+    def __cinit__(self, uint32_t image_size, uint32_t read_count, values, items, *, factors=(), members=(), twins=()):
+        self.c.image_size = image_size
+        self.c.read_count = read_count
+        self._set_values(values, len(factors))
+        self._set_items(items)
+        self._set_factors(factors)
+        self.c.members = self._members(members, &self.c.member_count)
+        self._set_twins(twins)
+
+    def __dealloc__(self):
+        free(self.c.values)
+        free(self.c.items)
+        free(self.c.operations)
+        free(self.c.factors)
+        free(self.c.missing)
+        free(self.c.members)
+        free(self.c.torn)
+        free(self.c.twins)
+        free(self.c.texts)
+
+    cdef void* _table(self, Py_ssize_t count, size_t size) except NULL:
+        cdef void* table = calloc(max(count, 1), size)
+        if table is NULL:
+            raise MemoryError(f"{count} entries of a decode program")
+        return table
+
+    cdef int _set_values(self, values, Py_ssize_t factors) except -1:
+        cdef mb_value* value
+        cdef list missing = []
+        self.c.values = <mb_value*>self._table(len(values), sizeof(mb_value))
+        for given in values:
+            value = &self.c.values[self.c.value_count]
+            set_value(value, given)
+            check(-1 <= value.factor < factors, "no such factor", given)
+            value.missing = <uint32_t>len(missing)
+            missing += [(self.c.value_count, one) for one in given[12]]
+            self.c.value_count += 1
+        return self._set_missing(missing)
+
+    cdef int _set_missing(self, list missing) except -1:
+        cdef bytes texts = b"".join([one for _, one in missing if isinstance(one, bytes)])
+        cdef mb_missing* entry
+        cdef uint32_t at = 0
+        self.c.texts = <uint8_t*>self._table(len(texts), 1)
+        self.c.missing = <mb_missing*>self._table(len(missing), sizeof(mb_missing))
+        memcpy(self.c.texts, <const char*>texts, len(texts))
+        for owner, one in missing:
+            entry = &self.c.missing[self.c.missing_count]
+            if isinstance(one, bytes):
+                entry.text, entry.text_size = at, len(one)
+                at += entry.text_size
+            else:
+                entry.bits = missing_bits(&self.c.values[<uint32_t>owner], one)
+            self.c.missing_count += 1
+        return 0
+
+    cdef int _check_item(self, const mb_item* item) except -1:
+        cdef const mb_value* value
+        cdef uint64_t end = item.source
+        check(item.value < self.c.value_count, "no such value", item.value)
+        value = &self.c.values[item.value]
+        check(item.count >= 1 and <uint64_t>item.first + item.count <= value.count, "no such elements", item.first)
+        if value.kind == KIND_COIL:
+            end = (end + item.count + 1) // 2
+        elif value.kind == KIND_BIT:
+            end += ((value.bit + item.first & 15) + <uint64_t>item.count + 15) // 16
+        else:
+            end += <uint64_t>item.count * value.width
+        check(end <= self.c.image_size, "beyond the image", item.source)
+        return 0
+
+    cdef tuple _sort_key(self, uint32_t index, uint32_t source):
+        cdef const mb_value* value = &self.c.values[index]
+        return value.count == 1, value.kind, value.form, value.treatment, value.swaps, source
+
+    cdef int _set_items(self, items) except -1:
+        cdef mb_item* item
+        self.c.items = <mb_item*>self._table(len(items), sizeof(mb_item))
+        self.c.operations = <mb_operation*>self._table(len(items), sizeof(mb_operation))
+        for index, _, _, _ in items:
+            check(0 <= index < self.c.value_count, "no such value", index)
+        for index, source, first, count in sorted(items, key=lambda one: self._sort_key(one[0], one[1])):
+            item = &self.c.items[self.c.item_count]
+            item.value, item.source, item.first, item.count = index, source, first, count
+            self._check_item(item)
+            self._extend_operation(self.c.item_count)
+            self.c.item_count += 1
+        return 0
+
+    cdef int _extend_operation(self, uint32_t index) except -1:
+        """Take an item into the last operation if it is of its kind, else begin the next one."""
+        cdef const mb_value* value = &self.c.values[self.c.items[index].value]
+        cdef const mb_value* other
+        cdef mb_operation* operation
+        if self.c.operation_count:
+            operation = &self.c.operations[self.c.operation_count - 1]
+            other = &self.c.values[self.c.items[operation.item].value]
+            if (value.kind, value.form, value.treatment, value.swaps, value.count == 1) == (
+                    other.kind, other.form, other.treatment, other.swaps, other.count == 1):
+                operation.count += 1
+                return 0
+        operation = &self.c.operations[self.c.operation_count]
+        operation.item, operation.count = index, 1
+        operation.scattered = is_number(value) and value.count == 1
+        self.c.operation_count += 1
+        return 0
+
+    cdef int _set_factors(self, factors) except -1:
+        cdef mb_factor* factor
+        self.c.factors = <mb_factor*>self._table(len(factors), sizeof(mb_factor))
+        for given in factors:
+            factor = &self.c.factors[self.c.factor_count]
+            factor.value, factor.source, factor.read, constant = given
+            factor.is_constant = constant is not None
+            factor.constant = constant or 0
+            if not factor.is_constant and factor.read != NOT_READ:
+                check(factor.read < self.c.read_count and factor.value < self.c.value_count, "no such factor", given)
+                check(self.c.values[factor.value].flags & VALUE_WHOLE != 0, "no integer", given)
+                check(<uint64_t>factor.source + self.c.values[factor.value].width <= self.c.image_size,
+                      "beyond the image", given)
+            self.c.factor_count += 1
+        return 0
+
+    cdef mb_member* _members(self, members, uint32_t* counted) except NULL:
+        cdef mb_member* table = <mb_member*>self._table(len(members), sizeof(mb_member))
+        cdef mb_member* member
+        try:
+            for given in members:
+                member = &table[counted[0]]
+                member.read, member.value, member.first, member.count = given
+                check(member.read < self.c.read_count or member.read == NOT_READ, "no such read", given)
+                check(member.value < self.c.value_count and member.count >= 1, "no such value", given)
+                check(<uint64_t>member.first + member.count <= self.c.values[member.value].count, "no element", given)
+                counted[0] += 1
+        except BaseException:
+            free(table)
+            raise
+        return table
+
+    cdef int _set_twins(self, twins) except -1:
+        cdef mb_twin* twin
+        torn = []
+        self.c.twins = <mb_twin*>self._table(len(twins), sizeof(mb_twin))
+        for source, again, read, width, members in twins:
+            twin = &self.c.twins[self.c.twin_count]
+            twin.source, twin.again, twin.read, twin.width = source, again, read, width
+            twin.member, twin.count = len(torn), len(members)
+            check(max(source, again) + width <= self.c.image_size and read < self.c.read_count, "no factor", source)
+            torn += [(read, *member) for member in members]
+            self.c.twin_count += 1
+        self.c.torn = self._members(torn, &self.c.torn_count)
+        return 0
+
+    @property
+    def operations(self):
+        """How many values each operation takes together."""
+        return [self.c.operations[i].count for i in range(self.c.operation_count)]
+
+    def block_size(self, Py_ssize_t rows):
+        """Bytes of memory that columns of so many rows take."""
+        check(1 <= rows <= 1 << 30, "no number of rows", rows)
+        return max(1, columns_lay_out(&self.c, rows, NULL, NULL))
+
+    cdef int _check_image(self, Py_ssize_t image, Py_ssize_t statuses) except -1:
+        check(image == self.c.image_size, f"the image has {self.c.image_size} registers", image)
+        return check(statuses == 0 or statuses == self.c.read_count, f"there are {self.c.read_count} reads", statuses)
+
+    def run(self, const uint16_t[::1] image not None, const uint8_t[::1] statuses not None, Columns columns not None,
+            Py_ssize_t row):
+        """Decode into a row of columns; statuses: a quality for each read, or empty when all went well."""
+        self._check_image(image.shape[0], statuses.shape[0])
+        check(columns.program is self, "columns of another program", columns)
+        check(0 <= row < columns.rows, f"there are {columns.rows} rows", row)
+        cdef const uint16_t* registers = &image[0] if image.shape[0] else NULL
+        cdef const uint8_t* known = &statuses[0] if statuses.shape[0] else NULL
+        with nogil:
+            program_run(&self.c, registers, known, columns.outputs, row)
+
+    def run_single(self, image, out):
+        """Decode the only value of a program, without its quality; any types of buffers whose bytes fit."""
+        cdef mb_output output
+        cdef Py_buffer registers, values
+        cdef const mb_value* value = self._value(0)
+        PyObject_GetBuffer(image, &registers, PyBUF_CONTIG_RO)
+        try:
+            PyObject_GetBuffer(out, &values, PyBUF_CONTIG)
+            try:
+                check(self.c.value_count == 1, "not one value", self.c.value_count)
+                check(registers.len == 2 * <Py_ssize_t>self.c.image_size, "another size", registers.len)
+                check(values.len == <Py_ssize_t>value.count * value.size, "another size", values.len)
+                output.values, output.raw, output.quality = <uint8_t*>values.buf, NULL, NULL
+                with nogil:
+                    program_run(&self.c, <const uint16_t*>registers.buf, NULL, &output, 0)
+            finally:
+                PyBuffer_Release(&values)
+        finally:
+            PyBuffer_Release(&registers)
+
+    cdef mb_value* _value(self, Py_ssize_t index) except NULL:
+        check(0 <= index < self.c.value_count, "no such value", index)
+        return &self.c.values[index]
+
+    def encode(self, Py_ssize_t index, const uint64_t[::1] numbers not None, int form, object exponent, bint any_float,
+               uint16_t[::1] out not None):
+        """Numbers (the bits of float64, int64 or uint64, as form says) to registers: (mb_encoded, how many were done).
+
+        An 8-bit number leaves the other byte of its register.
+        """
+        cdef mb_value* value = self._value(index)
+        cdef mb_power power = power_of(exponent or 0)
+        cdef bint scaled = exponent is not None or not value.flags & VALUE_WHOLE
+        cdef uint64_t bits = 0
+        cdef Py_ssize_t i
+        cdef int status
+        check(is_number(value) and power.quality == QUALITY_GOOD, "no number", exponent)
+        check(out.shape[0] == numbers.shape[0] * value.width, "another size", out.shape[0])
+        if value.kind >= KIND_F16:
+            scaled = exponent is not None or value.multiply != 1 or value.divide != 1 or value.offset != 0
+        for i in range(numbers.shape[0]):
+            status = encode_number(value, &power, scaled, numbers[i], form, any_float, &bits)
+            if status != ENCODED:
+                return status, i
+            encode_store(value, bits, &out[i * value.width])
+        return ENCODED, numbers.shape[0]
+
+    def encode_text(self, Py_ssize_t index, const uint8_t[::1] text not None, uint16_t[::1] out not None):
+        """The bytes of a string to the registers of one element, filled up with NUL."""
+        cdef mb_value* value = self._value(index)
+        cdef bint swapped = value.swaps & SWAP_BYTES
+        cdef Py_ssize_t i
+        check(value.kind == KIND_STRING and text.shape[0] <= value.size, "too long", text.shape[0])
+        check(out.shape[0] == value.width, "another size", out.shape[0])
+        for i in range(out.shape[0]):
+            out[i] = 0
+        for i in range(text.shape[0]):
+            out[i >> 1] |= <uint16_t>text[i] << (0 if (i & 1) != swapped else 8)
+
+
+@cython.no_gc_clear     # see Batch
+cdef class Columns:
+    """Where a program puts its rows: columns in one block of memory, which is held as long as this lives."""
+
+    def __cinit__(self, Program program not None, block, Py_ssize_t rows):
+        self.program = program
+        self.rows = rows
+        PyObject_GetBuffer(block, &self.block, PyBUF_CONTIG)
+        self.has_block = True
+        check(self.block.len >= program.block_size(rows), "too small a block", self.block.len)
+        check(<size_t>self.block.buf % 8 == 0, "unaligned", block)
+        self.outputs = <mb_output*>program._table(program.c.value_count, sizeof(mb_output))
+        columns_lay_out(&program.c, rows, <uint8_t*>self.block.buf, self.outputs)
+
+    def __dealloc__(self):
+        free(self.outputs)
+        if self.has_block:
+            PyBuffer_Release(&self.block)
+
+    def offsets(self, Py_ssize_t index):
+        """Where in the block the values, the raw numbers and the qualities of a value begin."""
+        cdef const mb_value* value = self.program._value(index)
+        cdef const mb_output* out = &self.outputs[index]
+        cdef const uint8_t* raw = out.values if value.flags & VALUE_SHARED else out.raw
+        cdef const uint8_t* start = <const uint8_t*>self.block.buf
+        return out.values - start, raw - start, out.quality - start
+
+    def objects(self, Py_ssize_t row):
+        """A row as Python objects, in the order of the values; an array is None here."""
+        cdef mb_value* value
+        cdef uint32_t i
+        check(0 <= row < self.rows, f"there are {self.rows} rows", row)
+        found = []
+        for i in range(self.program.c.value_count):
+            value = &self.program.c.values[i]
+            if value.flags & VALUE_SINGLE:
+                found.append(object_of(value, &self.outputs[i], row))
+            else:
+                found.append(None)
+        return found

@@ -1,0 +1,473 @@
+"""Sessions over sockets: the only module of the core that makes system calls, all of them through net.h.
+
+Whoever needs progress drives: the first thread that runs a batch becomes the driver of its connection, sends and
+receives for every thread until its own batch is over, and then resigns; the others wait, and one of them goes on.
+The lock guards the session and is never held over a system call that may block. Only the driver touches the socket
+and the input buffer, so a socket is closed by the driver, or by close() once nobody drives. A thread keeps being
+the driver when run() returns to Python for a signal or a connection, and comes back or resigns.
+"""
+
+from cpython.exc cimport PyErr_CheckSignals
+from libc.stdint cimport INT64_MAX, int64_t, uint8_t, uint32_t, uint64_t
+from libc.string cimport memset
+
+from fastmodbus._core.answers cimport session_expire, session_next_deadline, session_received
+from fastmodbus._core.batch cimport PRIORITIES, Batch, mb_batch
+from fastmodbus._core.net cimport *
+from fastmodbus._core.session cimport *
+from fastmodbus._core.spec cimport *
+from fastmodbus._core.state cimport SessionState
+
+cdef enum:
+    TICK = 100000000                # ns: how long a signal may go unseen when it does not interrupt the wait
+
+cdef enum mb_verdict:
+    GO_ON = 0
+    RUN_DONE = 1
+    RUN_CONNECT = 2                 # the batch needs a connection: attach one or give up, and come back
+    RUN_SIGNALS = 3                 # the main thread must look for signals
+    RUN_FORKED = 4
+
+DONE, CONNECT, FORKED = RUN_DONE, RUN_CONNECT, RUN_FORKED
+EVENTS = {
+    "CONNECTED": EVENT_CONNECTED, "LOST": EVENT_LOST, "STALE": EVENT_STALE, "UNKNOWN": EVENT_UNKNOWN,
+    "TIMEOUT": EVENT_TIMEOUT, "BUSY": EVENT_BUSY, "OVERTAKEN": EVENT_OVERTAKEN, "ONE_AT_A_TIME": EVENT_ONE_AT_A_TIME,
+}
+
+
+def now():
+    """The core's clock: monotonic ns."""
+    return net_now()
+
+
+cdef struct mb_connection:
+    mb_session* session
+    sync_lock lock
+    net_waker waker
+    net_socket socket
+    uint64_t driver                 # thread, 0 for none
+    int64_t process                 # that made it: a forked child must not touch it
+    int64_t idle_close              # ns without traffic after which a connection is not used again
+    int waiting                     # threads
+    int error                       # errno of the last loss, 0 when the peer closed
+    bint running                    # the driver is in here, not in Python
+    bint sleeping                   # it waits for the socket
+    bint stirred                    # by another thread, since the driver last looked what there is to send
+    bint probed                     # the socket was looked at since it last was idle
+    bint closing
+    bint coalesce                   # several requests may share a segment
+    bint unacknowledged             # something was received and nothing sent since
+
+
+cdef void _drop(mb_connection* c, int64_t now) noexcept nogil:
+    """Close the socket and tell the session."""
+    net_close(c.socket)
+    c.socket = NET_NONE
+    session_lost(c.session, now)
+    if c.closing:
+        c.session.event_count = 0       # our own doing is no news
+
+
+cdef void _nudge(mb_connection* c) noexcept nogil:
+    """Tell the driver that there is something new: it may be waiting, or about to."""
+    c.stirred = True
+    if c.sleeping:
+        net_wake(&c.waker)
+
+
+cdef void _resign(mb_connection* c) noexcept nogil:
+    c.driver = 0
+    c.running = False
+    c.probed = False
+    if c.socket != NET_NONE and (c.closing or c.session.state == SESSION_BROKEN):
+        _drop(c, net_now())
+    if c.waiting:
+        sync_notify(&c.lock)
+
+
+cdef void _give_up(mb_session* s, const mb_batch* own) noexcept nogil:
+    """There is no connection: over for one batch, and for all that have no deadline within which to wait for one."""
+    cdef int p
+    cdef mb_batch* b
+    cdef mb_batch* following
+    cdef mb_batch* last
+    cdef bint done
+    for p in range(PRIORITIES):
+        b = s.queues.first[p]
+        if b is NULL:
+            continue
+        last = b.previous
+        while True:
+            following = b.next
+            done = b is last
+            if b is own or b.deadline == INT64_MAX:
+                session_detach(s, b, ST_UNREACHABLE)
+            if done:
+                break
+            b = following
+
+
+cdef int _receive(mb_connection* c, int64_t* now) noexcept nogil:
+    """Take what the socket has, a buffer full at most, the lock released meanwhile. False when the connection went."""
+    cdef mb_session* s = c.session
+    cdef int n
+    cdef uint32_t room = s.input_capacity - s.input_size
+    sync_release(&c.lock)
+    n = net_recv(c.socket, s.input + s.input_size, room, &c.error)
+    sync_acquire(&c.lock)
+    now[0] = net_now()
+    if n > 0:
+        c.unacknowledged = True
+        session_received(s, n, now[0])
+        return True
+    if n == NET_CLOSED:
+        c.error = 0
+    return n == NET_AGAIN or n == NET_INTERRUPTED
+
+
+cdef void _save(mb_connection* c, int64_t* now) noexcept nogil:
+    """Sending failed: take the answers that came before the peer closed."""
+    cdef mb_session* s = c.session
+    cdef int error = c.error
+    cdef uint64_t received = s.counters.bytes_received - 1
+    while s.state == SESSION_UP and s.counters.bytes_received != received:
+        received = s.counters.bytes_received
+        _receive(c, now)
+    c.error = error
+
+
+cdef bint _probe(mb_connection* c, int64_t* now) noexcept nogil:
+    """Look at an idle socket before it is used again: has the peer closed it, or sent what nobody asked for?"""
+    cdef mb_session* s = c.session
+    c.probed = True
+    if s.window.in_flight:
+        return True
+    if c.idle_close and now[0] - s.last_traffic > c.idle_close:
+        _drop(c, now[0])
+        s.event_count = max(0, s.event_count - 1)   # our own doing is no news
+        return True
+    return _receive(c, now)
+
+
+cdef int _hand_over(mb_connection* c) noexcept nogil:
+    """Give the send buffer to the kernel, one ADU a call or all at once; returns the result of the last call."""
+    cdef mb_session* s = c.session
+    cdef uint32_t at = s.output_sent, end
+    cdef int k = s.sending_done, n = 0
+    sync_release(&c.lock)
+    while at < s.output_size:
+        end = s.output_size if c.coalesce else s.sending[k].end
+        n = net_send(c.socket, s.output + at, end - at, not c.coalesce, &c.error)
+        if n >= 0:
+            at += n
+            k += at == end
+        elif n != NET_INTERRUPTED:
+            break
+    sync_acquire(&c.lock)
+    c.unacknowledged = False
+    s.output_lent = False
+    session_sent(s, at - s.output_sent, s.last_traffic)
+    return n
+
+
+cdef bint _send(mb_connection* c, int64_t now) noexcept nogil:
+    """Send all that the window and the kernel take. False when the connection is gone."""
+    cdef mb_session* s = c.session
+    cdef int n
+    while True:
+        c.stirred = False
+        session_fill(s, now)
+        if s.state != SESSION_UP:
+            return False
+        if s.output_size == 0:
+            return True
+        s.output_lent = True
+        n = _hand_over(c)
+        if n == NET_AGAIN:
+            return True
+        if n < 0:
+            return False
+
+
+cdef int _wait(mb_connection* c, int64_t now, int64_t until) noexcept nogil:
+    cdef mb_session* s = c.session
+    cdef int ready
+    cdef bint want_write = s.output_size != 0
+    cdef bint acknowledge = c.unacknowledged and s.window.in_flight > 0
+    until = min(until, session_next_deadline(s, now))
+    c.unacknowledged = False
+    c.sleeping = True
+    sync_release(&c.lock)
+    if acknowledge:
+        net_acknowledge(c.socket)
+    ready = net_wait(c.socket, want_write, &c.waker, min(until - now, <int64_t>3600 * 1000000000), &c.error)
+    sync_acquire(&c.lock)
+    c.sleeping = False
+    return ready
+
+
+cdef int _step(mb_connection* c, int64_t check_signals) noexcept nogil:
+    """Once round the loop: expire, send, wait, receive. Returns as soon as a batch is over: somebody waits for it."""
+    cdef mb_session* s = c.session
+    cdef int64_t now = net_now()
+    cdef bint more = s.window.in_flight > 0     # answers to earlier requests may be here already: look before waiting
+    cdef uint64_t received = s.counters.bytes_received
+    cdef uint32_t finished = s.queues.finished
+    cdef int ready
+    session_expire(s, now)
+    if s.queues.finished != finished:
+        return GO_ON
+    if c.socket == NET_NONE:
+        return RUN_CONNECT
+    if (not c.probed or s.quirks & QUIRK_ZERO_ID) and not _probe(c, &now):
+        _drop(c, now)
+    elif c.socket == NET_NONE:
+        return RUN_CONNECT
+    elif s.state != SESSION_UP or not _send(c, now):
+        _save(c, &now)
+        _drop(c, now)
+    elif more and not _receive(c, &now):
+        _drop(c, now)
+    if c.socket == NET_NONE or s.counters.bytes_received != received or s.queues.finished != finished or c.stirred:
+        return GO_ON
+    ready = _wait(c, now, check_signals)
+    if ready == NET_INTERRUPTED:
+        return RUN_SIGNALS
+    if ready == NET_ERROR or (ready > 0 and ready & NET_READABLE and not _receive(c, &now)):
+        _drop(c, now)
+    return GO_ON
+
+
+cdef void _submit(mb_connection* c, mb_batch* b, uint64_t me) noexcept nogil:
+    if c.closing:
+        session_detach(c.session, b, ST_CLOSED)
+        return
+    session_submit(c.session, b)
+    if c.driver != me:
+        _nudge(c)
+
+
+cdef int64_t _wait_for_driver(mb_connection* c, mb_batch* b) noexcept nogil:
+    """Let another thread drive. It may be in Python, connecting: a deadline is minded here too. Returns the time."""
+    cdef int64_t now = net_now()
+    c.waiting += 1
+    sync_wait(&c.lock, max(0, min(<int64_t>TICK, b.deadline - now)))
+    c.waiting -= 1
+    now = net_now()
+    if b.deadline <= now:
+        session_detach(c.session, b, ST_DEADLINE)
+    return now
+
+
+cdef int _work(mb_connection* c, mb_batch* b, uint64_t me, bint signals) noexcept nogil:
+    """Until the batch is over, or Python is needed: drive, or wait while another thread does."""
+    cdef int64_t check_signals = net_now() + TICK if signals else INT64_MAX
+    cdef int verdict
+    cdef uint32_t finished
+    while b.unfinished:
+        if c.driver != 0 and c.driver != me:
+            if _wait_for_driver(c, b) >= check_signals:
+                return RUN_SIGNALS
+            continue
+        c.driver = me
+        c.running = True
+        finished = c.session.queues.finished
+        verdict = _step(c, check_signals)
+        if c.waiting and c.session.queues.finished != finished:
+            sync_notify(&c.lock)
+        if verdict == GO_ON and net_now() >= check_signals:
+            verdict = RUN_SIGNALS
+        if verdict != GO_ON and b.unfinished:
+            c.running = False
+            return verdict
+    if c.driver == me:
+        _resign(c)
+    return RUN_DONE
+
+
+cdef class Connection(SessionState):
+    """A session over a connected socket, to be shared by threads.
+
+    Parameters
+    ----------
+    window : int
+        Requests in flight at most, 1 to 4096.
+    coalesce : bool
+        Let several requests share a TCP segment.
+    pipeline_writes : bool
+        Let more than one write be in flight.
+    request_gap, connect_delay, idle_close : int
+        Ns between requests, before the first request, and without traffic before the connection is replaced (0: never).
+    """
+    cdef mb_connection link
+    cdef object __weakref__
+
+    def __cinit__(self, int window=1, **options):
+        memset(&self.link, 0, sizeof(mb_connection))
+        self.link.session = &self.c
+        self.link.socket = NET_NONE
+        self.link.process = sync_process()
+        sync_init(&self.link.lock)
+        if net_waker_open(&self.link.waker) < 0:
+            raise OSError("no descriptor for waking a waiting thread")
+
+    def __init__(self, int window=1, *, bint automatic=False, uint8_t quirks=0, bint coalesce=False,
+                 bint pipeline_writes=False, int64_t request_gap=0, int64_t connect_delay=0, int64_t idle_close=0):
+        self.link.coalesce = coalesce
+        self.link.idle_close = idle_close
+        self.c.pipeline_writes = pipeline_writes
+        self.c.request_gap = request_gap
+        self.c.connect_delay = connect_delay
+
+    def __dealloc__(self):
+        self.abandon_descriptors()
+        sync_destroy(&self.link.lock)
+
+    cdef void enter(self) noexcept:
+        sync_acquire(&self.link.lock)
+
+    cdef void leave(self) noexcept:
+        sync_release(&self.link.lock)
+
+    cpdef abandon_descriptors(self):
+        """Close the descriptors and do nothing else: for a forked child, whose copies they are.
+
+        A thread of its parent may have held the lock or waited at it: the child's copy of it starts anew.
+        """
+        if self.link.process != sync_process():
+            sync_init(&self.link.lock)
+        net_close(self.link.socket)
+        self.link.socket = NET_NONE
+        net_waker_close(&self.link.waker)
+
+    @property
+    def connected(self):
+        """Whether there is a connection, as far as is known without looking."""
+        return self.link.socket != NET_NONE
+
+    @property
+    def closed(self):
+        return self.link.closing
+
+    @property
+    def forked(self):
+        """Whether this is a child of the process that made the connection."""
+        return self.link.process != sync_process()
+
+    @property
+    def error(self):
+        """errno of the last loss of the connection; 0 when the peer closed it."""
+        return self.link.error
+
+    def attach(self, net_socket socket):
+        """Take over a connected socket's descriptor; it is closed from here. This thread drives, or nobody does."""
+        cdef bint unwanted
+        cdef mb_connection* c = &self.link
+        if net_prepare(socket) != 0:
+            net_close(socket)
+            raise OSError("the socket cannot be made non-blocking")
+        with nogil:
+            sync_acquire(&c.lock)
+            unwanted = c.closing or c.socket != NET_NONE
+            if not unwanted:
+                c.socket = socket
+                c.error = 0
+                session_connected(c.session, net_now())
+                c.probed = True
+            sync_release(&c.lock)
+            if unwanted:
+                net_close(socket)
+
+    def run(self, Batch batch not None, bint main_thread=True):
+        """Work on a batch until it is over (DONE), needs a connection (CONNECT), or this is a forked child (FORKED).
+
+        After CONNECT: attach a socket and run again, or detach. An exception of a signal handler leaves the batch
+        submitted: detach it.
+        """
+        cdef mb_connection* c = &self.link
+        cdef uint64_t me = sync_thread()
+        cdef int verdict = RUN_FORKED
+        cdef bint submitted = batch.owner is not None
+        if c.process != sync_process():
+            return RUN_FORKED
+        if not submitted:
+            batch.lend(self)
+        elif batch.owner is not self:
+            raise ValueError("the batch was submitted to another connection")
+        while True:
+            with nogil:     # once a call as a rule: beside a thread that computes, every return costs a switch interval
+                sync_acquire(&c.lock)
+                if not submitted:
+                    submitted = True
+                    _submit(c, &batch.c, me)
+                verdict = _work(c, &batch.c, me, main_thread)
+                sync_release(&c.lock)
+            if verdict != RUN_SIGNALS:
+                break
+            PyErr_CheckSignals()
+        if verdict == RUN_DONE:
+            batch.owner = None
+        return verdict
+
+    def detach(self, Batch batch not None, uint8_t status=ST_CANCELLED):
+        """End the loan of a batch, whatever became of it, and stop driving if this thread does."""
+        cdef mb_connection* c = &self.link
+        cdef uint64_t me = sync_thread()
+        if batch.owner is not self or c.process != sync_process():
+            return
+        with nogil:
+            sync_acquire(&c.lock)
+            session_detach(c.session, &batch.c, status)
+            if c.driver == me:
+                _resign(c)
+            sync_release(&c.lock)
+        batch.owner = None
+
+    def give_up(self, Batch batch):
+        """No connection could be made: every batch without a deadline is over. So is the given one, whose thread, which
+        calls this, stops driving; with None it goes on."""
+        cdef mb_connection* c = &self.link
+        cdef uint64_t me = sync_thread()
+        cdef mb_batch* own = NULL if batch is None else &batch.c
+        with nogil:
+            sync_acquire(&c.lock)
+            if c.socket == NET_NONE:
+                _give_up(c.session, own)
+            if own is not NULL and c.driver == me:
+                _resign(c)
+            elif c.waiting:
+                sync_notify(&c.lock)
+            sync_release(&c.lock)
+
+    def drop(self):
+        """Close the connection if it is idle, so that the next call makes a new one; False when it is in use."""
+        cdef mb_connection* c = &self.link
+        cdef bint idle
+        with nogil:
+            sync_acquire(&c.lock)
+            idle = c.driver == 0 and c.socket != NET_NONE
+            if idle:
+                _drop(c, net_now())
+            sync_release(&c.lock)
+        return idle
+
+    def close(self):
+        """Close for good: calls in progress end with CLOSED. May be called from any thread, any number of times."""
+        cdef mb_connection* c = &self.link
+        cdef uint64_t me = sync_thread()
+        if c.process != sync_process():
+            self.abandon_descriptors()
+            return
+        with nogil:
+            sync_acquire(&c.lock)
+            c.closing = True
+            session_abandon(c.session, ST_CLOSED)
+            sync_notify(&c.lock)
+            while c.running and c.driver != me:
+                _nudge(c)
+                c.waiting += 1
+                sync_wait(&c.lock, TICK)
+                c.waiting -= 1
+            if c.socket != NET_NONE and (c.driver == 0 or c.driver == me):
+                _drop(c, net_now())
+            sync_release(&c.lock)

@@ -1,0 +1,113 @@
+"""What to read and write, in text: ``hr100``, ``hr0-99``, ``ir100[10]``, ``hr40=7``, ``co8=1,0,on``. No I/O.
+
+Ranges are tables' plain numbers; types and names are the business of `address` and of `named`.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+from fastmodbus.address import AREAS, BIT_AREAS, Address
+from fastmodbus.spec import TABLE_SIZE
+
+from .outcome import UsageError
+
+_NUMBER = r"0x[0-9a-f]+|\d+"
+_RANGE = re.compile(
+    rf"(?P<area>co|di|ir|hr)(?P<first>{_NUMBER})(?:-(?P<last>{_NUMBER})|\[(?P<count>{_NUMBER})\])?", re.IGNORECASE
+)
+_SWITCH = {"on": True, "true": True, "1": True, "off": False, "false": False, "0": False}
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """Addresses of one table; `text` is how the user wrote them."""
+
+    text: str
+    area: str
+    address: int
+    count: int
+
+    @property
+    def bits(self) -> bool:
+        return self.area in BIT_AREAS
+
+
+class Assignment(NamedTuple):
+    """Values for consecutive addresses of one table."""
+
+    target: Range
+    values: list[int]
+
+
+def is_range(text: str) -> bool:
+    """Whether a text is written as a range, be its addresses allowed or not."""
+    return _RANGE.fullmatch(text) is not None
+
+
+def parse_range(text: str) -> Range:
+    """Read ``hr100``, ``hr100-110`` (both included) or ``hr100[11]``; numbers may be hexadecimal, ``hr0x64``.
+
+    Raises
+    ------
+    UsageError
+    """
+    found = _RANGE.fullmatch(text)
+    if found is None:
+        raise UsageError(_not_a_range(text))
+    first = _number(found["first"])
+    count = 1
+    if found["last"]:
+        count = _number(found["last"]) - first + 1
+    elif found["count"]:
+        count = _number(found["count"])
+    if count < 1 or first + count > TABLE_SIZE:
+        raise UsageError(f"{text!r} is not a range: addresses go up, from 0 to {TABLE_SIZE - 1}")
+    return Range(text, found["area"].lower(), first, count)
+
+
+def parse_assignment(text: str) -> Assignment:
+    """Read ``hr40=7``, ``hr100=1,0x20,3`` or ``co8=on,off``; with a range there must be as many values as addresses.
+
+    Raises
+    ------
+    UsageError
+    """
+    where, equals, what = text.partition("=")
+    if not equals:
+        raise UsageError(f"{text!r} assigns nothing: write an address, = and a value, such as hr40=7")
+    target = parse_range(where.strip())
+    if target.area not in ("co", "hr"):
+        raise UsageError(f"{text!r}: {AREAS[target.area]} cannot be written; coils (co) and holding registers (hr) can")
+    values = [_value(text, target, value.strip()) for value in what.split(",")]
+    if target.text[-1] == "]" or "-" in target.text:
+        if len(values) != target.count:
+            raise UsageError(f"{text!r} has {len(values)} values for {target.count} addresses")
+    elif target.address + len(values) > TABLE_SIZE:
+        raise UsageError(f"{text!r} goes past the last address, {TABLE_SIZE - 1}")
+    return Assignment(replace(target, count=len(values)), values)
+
+
+def _number(text: str) -> int:
+    return int(text, 16) if text[:2].lower() == "0x" else int(text)
+
+
+def _value(text: str, target: Range, value: str) -> int:
+    if target.bits:
+        if value.lower() not in _SWITCH:
+            raise UsageError(f"{text!r}: a coil is on or off (or 1 or 0), not {value!r}")
+        return _SWITCH[value.lower()]
+    if not re.fullmatch(_NUMBER, value, re.IGNORECASE) or _number(value) >= 1 << 16:
+        raise UsageError(f"{text!r}: a register holds 0 to 65535 (or 0xFFFF), not {value!r}")
+    return _number(value)
+
+
+def _not_a_range(text: str) -> str:
+    if text[:1].isdecimal():
+        try:
+            Address(text)
+        except ValueError as error:  # says how a number alone can be read
+            return str(error)
+    return f"{text!r} is not a range: write co, di, ir or hr and addresses, such as hr100, hr0-99 or ir100[10]"

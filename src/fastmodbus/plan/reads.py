@@ -1,0 +1,138 @@
+"""The values that read plans are made of: requests, where values lie in them, what a device has taught.
+
+Pure values without behaviour; ``planner`` makes them, ``readplan`` shows them to the world.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+import msgspec
+
+from ..address import REGISTER, AddressRange
+from ..tags import Tag
+from .packing import Piece
+
+FUNCTIONS = {"co": 1, "di": 2, "hr": 3, "ir": 4}
+Table = tuple[int, str]  # unit, area
+
+
+class Member(NamedTuple):
+    """Where elements of a tag lie in a read.
+
+    ``tag`` counts in the plan's tags; ``offset`` is the register (or coil) within the read at which the first of the
+    ``elements`` begins, ``first`` the number of that element in the tag: 0 unless a long array is split.
+    """
+
+    tag: int
+    offset: int
+    first: int = 0
+    elements: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """One request.
+
+    Parameters
+    ----------
+    unit : int
+        Unit id.
+    area : str
+        ``co``, ``di``, ``ir`` or ``hr``.
+    address, count : int
+        First register (or coil) and how many.
+    members : tuple of Member
+        The values in the answer.
+    stage : int
+        Requests of one stage may be under way together; a stage begins when the one before is answered (``Tag.after``).
+    repeat : bool
+        A scale factor that is read once more, on the other side of values that could not share its request: when it
+        differs from the first reading, those values are torn.
+    """
+
+    unit: int
+    area: str
+    address: int
+    count: int
+    members: tuple[Member, ...]
+    stage: int = 0
+    repeat: bool = False
+
+    @property
+    def function(self) -> int:
+        """The function code."""
+        return FUNCTIONS[self.area]
+
+    @property
+    def end(self) -> int:
+        """The first address after the read."""
+        return self.address + self.count
+
+    def __str__(self) -> str:
+        return str(AddressRange(self.area, self.address, self.end - 1, self.unit))
+
+
+class Apart(msgspec.Struct, frozen=True):
+    """Registers ``first`` and ``last`` of a table, which no request may have both."""
+
+    unit: int
+    area: str
+    first: int
+    last: int
+
+
+class Learnt(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a device has taught.
+
+    Parameters
+    ----------
+    holes : mapping of str to str
+        Tags that cannot be read, and their addresses.
+    unbridged, split : sequence of Apart
+        Gaps that are not bridged any more; where reads were split.
+    request_cost : float, optional
+        Measured cost of one more request, in registers.
+    """
+
+    format: Literal["fastmodbus-learnt/1"] = "fastmodbus-learnt/1"
+    holes: dict[str, str] = {}
+    unbridged: tuple[Apart, ...] = ()
+    split: tuple[Apart, ...] = ()
+    request_cost: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """The arguments of a plan besides its tags."""
+
+    unit: int
+    max_registers: int
+    max_bits: int
+    max_gap: int | Literal["auto"]
+    ranges: tuple[AddressRange, ...]
+    holes: tuple[AddressRange, ...]
+    reads: tuple[AddressRange, ...]
+    request_cost: float | None
+
+
+def table_of(tag: Tag, unit: int) -> Table:
+    return (unit if tag.address.unit is None else tag.address.unit, tag.address.area)
+
+
+def element_start(tag: Tag, element: int) -> int:
+    """The register in which an element begins."""
+    address = tag.address
+    if address.bit is None:
+        return address.address + element * address.width
+    return address.address + (address.bit + element) // REGISTER
+
+
+def piece_of(tag: Tag, member: Member, read: Read) -> Piece:
+    """The registers of a member."""
+    start = read.address + member.offset
+    end = tag.address.end
+    if member.first + member.elements < tag.address.length:
+        end = element_start(tag, member.first + member.elements - 1) + tag.address.width
+    return Piece(start, end, member.tag, member.first, member.elements)

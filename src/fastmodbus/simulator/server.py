@@ -1,0 +1,414 @@
+"""The simulator's server: one thread, many connections, every complete request of a receive answered by one call.
+
+Ring 3. What a request means is the core's business (responder), what a device holds is unit.py's, when and as what an
+answer leaves is schedule.py's; here are the sockets. Everything but waiting happens under `Simulator.lock`.
+"""
+
+import selectors
+import socket
+import threading
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Literal, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from fastmodbus._core.responder import Responder
+from fastmodbus.maps import Map
+from fastmodbus.simulator.alarm import Alarm
+from fastmodbus.simulator.connection import Connection
+from fastmodbus.simulator.effect import Alteration
+from fastmodbus.simulator.faults import Fault, Place, make_fault
+from fastmodbus.simulator.named import NamedValues
+from fastmodbus.simulator.record import Request, RequestLog
+from fastmodbus.simulator.schedule import Pace, Schedule
+from fastmodbus.simulator.unit import Table, Unit
+
+LOG_LIMIT = 10_000
+BACKLOG = 1024
+MAX_UNIT = 255
+MAX_PORT = 65535
+
+_READ, _WRITE = selectors.EVENT_READ, selectors.EVENT_WRITE
+
+
+class Simulator:
+    """A simulated Modbus TCP device: a real server, on loopback unless told otherwise.
+
+    Parameters
+    ----------
+    map : str, path or Map, optional
+        What the device offers by name: ``sim["pressure"] = 4.2``. ``sim["hr0:f32"] = 1`` needs none.
+    host : str
+        Address to listen on. Nobody is asked for a password: leave it on loopback.
+    port : int
+        0 takes a free one; it is kept when the simulator is closed and started again.
+    units : sequence of int
+        Unit identifiers behind this address, 0 to 255, each with tables of its own.
+    registers : mapping, optional
+        First contents of the first unit: area (``co``, ``di``, ``ir``, ``hr``) -> array from address 0 on, or
+        area -> {address: value}.
+    sizes : mapping, optional
+        Area -> number of addresses; 65536 by default. What lies beyond is exception 2.
+    answer_delay : float
+        Seconds between a request's arrival and its answer; pipelined requests wait side by side.
+    service_time : float
+        Seconds that each request of a connection takes, one after the other, as behind a serial gateway. The values of
+        an answer are those of the request's arrival in either case.
+    max_in_flight : int, optional
+        Requests of one connection that may be unanswered; those beyond it get exception 6 at once (mg 4.4.2.2).
+        Requests that come in one receive are all unanswered at that moment.
+    one_answer_per_receive : bool
+        Answer only the first request of what one receive brings, as some devices do.
+    unknown_unit : {"silent", "gateway", "answer"}
+        What a request for a unit that is not there gets: nothing, exception 0x0B, or the first unit's answer.
+    illegal : iterable of str
+        Ranges of the first unit that answer exception 2 for good, such as ``"hr100-110"``.
+    seed : int
+        For the dice of faults.
+
+    Attributes
+    ----------
+    lock : threading.RLock
+        Held while requests are answered; hold it to change several values at once. Not while closing.
+    answer_delay, service_time, max_in_flight, one_answer_per_receive
+        May be changed while it runs; they hold for the requests that arrive from then on.
+
+    Examples
+    --------
+    >>> with Simulator(registers={"hr": {40: 1234}}) as sim:
+    ...     print(sim.holding[40], sim.requests)
+    1234 0
+    """
+
+    def __init__(
+        self,
+        map: str | Path | Map | None = None,
+        *,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        units: Sequence[int] = (1,),
+        registers: Mapping[str, Table] | None = None,
+        sizes: Mapping[str, int] | None = None,
+        answer_delay: float = 0.0,
+        service_time: float = 0.0,
+        max_in_flight: int | None = None,
+        one_answer_per_receive: bool = False,
+        unknown_unit: Literal["silent", "gateway", "answer"] = "silent",
+        illegal: Iterable[str] = (),
+        seed: int = 0,
+    ) -> None:
+        _check(
+            port=port, units=units, answer_delay=answer_delay, service_time=service_time, max_in_flight=max_in_flight
+        )
+        self.lock = threading.RLock()
+        self.answer_delay = answer_delay
+        self.service_time = service_time
+        self.max_in_flight = max_in_flight
+        self.one_answer_per_receive = one_answer_per_receive
+        self._host = host
+        self._port = port
+        self._responder = Responder(unknown_unit)
+        self._units = {number: Unit(sizes) for number in units}
+        for number, unit in self._units.items():
+            self._responder.attach(number, unit.bank)
+        self._first = self._units[units[0]]
+        self._first.load(registers or {})
+        for text in illegal:
+            self._first.fail(text)
+        self._named = NamedValues(map, self.unit, units[0])
+        self._log = RequestLog(LOG_LIMIT)
+        self._schedule = Schedule(seed)
+        self._thread: threading.Thread | None = None
+        self._accepted = 0
+
+    # The device
+
+    @property
+    def holding(self) -> npt.NDArray[np.uint16]:
+        """Holding registers of the first unit, by address."""
+        return self._first.holding
+
+    @property
+    def input(self) -> npt.NDArray[np.uint16]:
+        """Input registers of the first unit, by address."""
+        return self._first.input
+
+    @property
+    def coils(self) -> npt.NDArray[np.bool_]:
+        """Coils of the first unit, by address."""
+        return self._first.coils
+
+    @property
+    def discrete(self) -> npt.NDArray[np.bool_]:
+        """Discrete inputs of the first unit, by address."""
+        return self._first.discrete
+
+    def unit(self, number: int) -> Unit:
+        """One of the units, with tables of its own."""
+        if number not in self._units:
+            raise ValueError(f"there is no unit {number}; units are {', '.join(map(str, self._units))}")
+        return self._units[number]
+
+    def __setitem__(self, name: str, value: Any) -> None:
+        """Set a value by the name of a tag or by its address, in the tag's units; None is "no value", where it has one.
+
+        A function gets the seconds since `start` and is asked whenever requests arrive, on the simulator's thread.
+        """
+        with self.lock:
+            self._named.put(name, value)
+
+    def __getitem__(self, name: str) -> Any:
+        """The value of a tag or an address as a client reads it."""
+        with self.lock:
+            return self._named.get(name)
+
+    def fail(self, where: str, code: int = 2, times: int | None = None) -> None:
+        """Answer requests to the first unit that touch a range (``"hr100-110"``) with an exception; see `Unit.fail`."""
+        self._first.fail(where, code, times)
+
+    # What goes wrong on the way
+
+    def fault(
+        self, kind: str | Alteration, p: float = 1.0, times: int | None = None, where: Place | None = None, **how: Any
+    ) -> Fault:
+        """Let something go wrong with answers on their way out.
+
+        Parameters
+        ----------
+        kind : str or callable
+            ``drop``, ``duplicate`` (copies=2), ``delay`` (seconds), ``split`` (size=1, gap=0.0), ``close`` (sent=0),
+            ``reset`` (sent=0), ``transaction_id`` (value=None), ``unit`` (value=None); one of the deviations of
+            docs/reliability.md, such as ``len_short_by_2``; or a function from the bytes of the answer's ADU to those
+            that leave instead, or to an `Effect`. It runs on the simulator's thread.
+        p : float
+            Probability, for each answer.
+        times : int, optional
+            How many answers are struck at most.
+        where : str or callable, optional
+            Answers to which requests: a range such as ``"hr100-110"``, or a function of the `Request`.
+
+        Returns
+        -------
+        Fault
+            Its `struck` counts. Of several faults the first that strikes an answer is the only one.
+        """
+        made = make_fault(kind, p, times, where, how)
+        with self.lock:
+            self._schedule.faults.append(made)
+        return made
+
+    def clear_faults(self) -> None:
+        """Let answers through again."""
+        with self.lock:
+            self._schedule.faults.clear()
+
+    def disconnect(self, *, reset: bool = False) -> None:
+        """Drop all current connections, with FIN or RST. No request on them is answered from now on."""
+        if self._thread is None:
+            return
+        with self.lock:
+            self._accept()
+            for connection in self._open:
+                connection.ending = "reset" if reset else "close"
+                connection.out.clear()
+                self._touched.add(connection)
+        self._alarm.ring()
+
+    # What was seen
+
+    @property
+    def requests(self) -> int:
+        """Complete requests received so far, answered or not."""
+        return self._log.total
+
+    @property
+    def log(self) -> list[Request]:
+        """The newest requests (up to 10000), oldest first."""
+        with self.lock:
+            return self._log.requests()
+
+    def clear_log(self) -> None:
+        """Forget the log; the count goes on."""
+        with self.lock:
+            self._log.clear()
+
+    @property
+    def connections(self) -> int:
+        """Connections accepted so far."""
+        return self._accepted
+
+    # Life
+
+    @property
+    def port(self) -> int:
+        """The port listened on; 0 before a free one is taken."""
+        return self._port
+
+    @property
+    def url(self) -> str:
+        """What `fastmodbus.connect` takes."""
+        host = f"[{self._host}]" if ":" in self._host else self._host
+        return f"tcp://{host}:{self._port}"
+
+    def start(self) -> Self:
+        """Listen and answer; does nothing when it does already.
+
+        Raises
+        ------
+        OSError
+            The address cannot be listened on; the message names host and port.
+        """
+        if self._thread is not None:
+            return self
+        self._listener = _listen(self._host, self._port)
+        self._port = self._listener.getsockname()[1]
+        self._selector = selectors.DefaultSelector()
+        self._alarm = Alarm(self._selector)
+        self._selector.register(self._listener, _READ, self)
+        self._open: set[Connection] = set()
+        self._touched: set[Connection] = set()
+        self._stopping = False
+        self._named.begin()
+        self._thread = threading.Thread(target=self._run, name=f"modbus simulator {self._port}", daemon=True)
+        self._thread.start()
+        return self
+
+    def close(self) -> None:
+        """Close all connections and stop listening; does nothing when closed. `start` resumes, on the same port."""
+        if self._thread is None:
+            return
+        self._stopping = True
+        self._alarm.ring()
+        self._thread.join()
+        self._thread = None
+        self._alarm.close()
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        state = "closed" if self._thread is None else "running"
+        return f"<Simulator {self.url}, units {', '.join(map(str, self._units))}, {state}>"
+
+    # The thread
+
+    def _run(self) -> None:
+        try:
+            while not self._stopping:
+                ready = self._alarm.wait(self._schedule.next_due)
+                with self.lock:
+                    self._round(ready)
+        finally:
+            with self.lock:
+                for connection in self._open:
+                    connection.close()
+                self._open.clear()
+                self._schedule.clear()
+                self._listener.close()
+                self._selector.close()
+
+    def _round(self, ready: list[tuple[selectors.SelectorKey, int]]) -> None:
+        now = time.monotonic()
+        for key, _ in ready:
+            if isinstance(key.data, Connection):
+                self._touched.add(key.data)
+                if key.data.readable and not key.data.closed:
+                    self._receive(key.data, now)
+            elif key.data is self:
+                self._accept()
+            else:
+                self._alarm.quiet()
+        self._schedule.deliver(now, self._touched)
+        while self._touched:
+            self._settle(self._touched.pop())
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                sock, _ = self._listener.accept()
+            except OSError:
+                return  # nobody waits any more; or no descriptor is free, and the selector will say so again
+            sock.setblocking(False)
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            self._accepted += 1
+            connection = Connection(self._accepted, sock)
+            self._open.add(connection)
+            self._touched.add(connection)
+
+    def _receive(self, connection: Connection, now: float) -> None:
+        """Answer what one receive brought: at once, or when it is due."""
+        data = connection.receive()
+        if not data:
+            return
+        self._named.refresh()
+        room = -1 if self.max_in_flight is None else max(0, self.max_in_flight - connection.waiting)
+        answered = self._responder.answer_mbap(data, room, self.one_answer_per_receive)
+        connection.left_over = data[len(answered.requests) :]
+        if answered.count:
+            self._log.append(connection.number, connection.receives, answered.requests, answered.count)
+        if connection.ending:
+            return
+        delay, service = self.answer_delay, self.service_time
+        if self._schedule.faults or delay or service or connection.waiting:
+            self._schedule.add(connection, answered, room, now, Pace(delay, service))
+        else:
+            connection.out += answered.answers
+        if answered.fault:
+            connection.draining = True
+
+    def _settle(self, connection: Connection) -> None:
+        """After a round: send, then close or watch for what the connection needs next."""
+        if connection.closed:
+            return
+        connection.flush()
+        wanted = (_READ if connection.readable else 0) | (_WRITE if connection.out else 0)
+        if connection.over:
+            wanted = 0
+        self._watch(connection, wanted)
+        if connection.over:
+            connection.close()
+            self._open.discard(connection)
+
+    def _watch(self, connection: Connection, wanted: int) -> None:
+        if wanted == connection.watched:
+            return
+        if connection.watched == 0:
+            self._selector.register(connection.sock, wanted, connection)
+        elif wanted == 0:
+            self._selector.unregister(connection.sock)
+        else:
+            self._selector.modify(connection.sock, wanted, connection)
+        connection.watched = wanted
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    try:
+        family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        listener = socket.create_server(address[:2], family=family, backlog=BACKLOG)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise type(error)(error.errno, f"the simulator cannot listen on {host}:{port}: {reason}") from error
+    listener.setblocking(False)
+    return listener
+
+
+def _check(
+    *, port: int, units: Sequence[int], answer_delay: float, service_time: float, max_in_flight: int | None
+) -> None:
+    if not 0 <= port <= MAX_PORT:
+        raise ValueError(f"port is {port}; ports are 0 to {MAX_PORT}")
+    if not units or not all(0 <= number <= MAX_UNIT for number in units):
+        raise ValueError(f"units is {units!r}; give at least one, each 0 to {MAX_UNIT}")
+    if not (answer_delay >= 0 and service_time >= 0):
+        raise ValueError(f"answer_delay {answer_delay} and service_time {service_time} must not be negative")
+    if max_in_flight is not None and max_in_flight < 1:
+        raise ValueError(f"max_in_flight is {max_in_flight}; it must be at least 1, or None for any number")

@@ -1,0 +1,60 @@
+"""Runs the command line as its users do: in a process of its own, its output caught."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+COMMAND = (sys.executable, "-m", "fastmodbus")
+PATIENCE_SECONDS = 60.0
+ENVIRONMENT = {**os.environ, "COLUMNS": "100", "PYTHONIOENCODING": "utf-8"}
+ROOT = Path(__file__).parents[2]
+
+
+def fastmodbus(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run a command to its end."""
+    return subprocess.run(
+        [*COMMAND, *arguments],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        encoding="utf-8",
+        env=ENVIRONMENT,
+        timeout=PATIENCE_SECONDS,
+        check=False,
+    )
+
+
+def output_of(*arguments: str) -> str:
+    """What a command that succeeds in silence writes to its standard output."""
+    done = fastmodbus(*arguments)
+    assert (done.returncode, done.stderr) == (0, "")
+    return done.stdout
+
+
+def complaint_of(code: int, *arguments: str) -> str:
+    """The one line on stderr of a command that ends with `code`."""
+    done = fastmodbus(*arguments)
+    assert done.returncode == code, done.stderr
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("fastmodbus: ")
+    return line
+
+
+@contextmanager
+def started(*arguments: str) -> Iterator[subprocess.Popen[str]]:
+    """A command that goes on until it is told to end, or the test is over."""
+    process = subprocess.Popen(
+        [*COMMAND, *arguments],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        encoding="utf-8",
+        env=ENVIRONMENT,
+    )
+    with process:
+        try:
+            yield process
+        finally:
+            process.kill()
