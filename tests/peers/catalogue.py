@@ -5,6 +5,7 @@ What is said here of a peer is checked against the running server by test_peers.
 
 import importlib.util
 import shutil
+import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -78,6 +79,8 @@ class LibmodbusServer:
     def missing(self) -> str | None:
         if not shutil.which("cc") or not shutil.which("pkg-config"):
             return "a C compiler and pkg-config"
+        if subprocess.run(["pkg-config", "--exists", "libmodbus"], check=False).returncode:
+            return "libmodbus and its headers (Debian package libmodbus-dev)"
         return None if self.source.exists() else f"{self.source} (Debian package libmodbus-dev)"
 
 

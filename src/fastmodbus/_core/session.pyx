@@ -28,7 +28,8 @@ cdef bint session_allocate(mb_session* s, int window, bint automatic) noexcept n
     """Buffers sized by the window: memory is bounded by what the caller asked for, never by what the peer sends."""
     memset(s, 0, sizeof(mb_session))
     s.output_capacity = max(1024, min(65536, 32 * window))
-    s.input_capacity = max(1024, MAX_ADU * window)
+    # One receive takes no more than 64 answers: while those are judged, the device works on what is asked next.
+    s.input_capacity = max(1024, MAX_ADU * min(64, window))
     s.expire_at = INT64_MAX
     pace_start(&s.pace, automatic, window)
     if not window_allocate(&s.window, window):
