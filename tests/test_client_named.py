@@ -124,7 +124,7 @@ def test_lists_patterns_and_mappings_are_dicts(device, meter):
 
 def test_the_whole_map(device, meter):
     found = meter.read()
-    assert list(found) == [tag.name for tag in meter._map]
+    assert list(found) == [tag.name for tag in meter._settings.map]
     assert found["power"] == 123.4
     assert (found["mode"], found["title"], found["door"]) == ("heat", "north", False)
     assert math.isnan(found["level"])
@@ -186,10 +186,10 @@ def test_limits_and_options_of_the_map(device, tmp_path):
     with fm.Client("127.0.0.1", device.port, map=path, in_flight=8) as client:
         assert len(client.read("all")) == 10
         assert asked(device) == [(3, 0, 4), (3, 4, 8), (3, 8, 10)]
-        assert (client._options.timeout, client._options.in_flight) == (9.0, 2)
+        assert (client._settings.options.timeout, client._settings.options.in_flight) == (9.0, 2)
     with fm.Client("127.0.0.1", device.port, map=path, max_registers=3, timeout=1) as client:
         assert [read.count for read in client.read_plan().reads] == [3, 3, 3, 1]
-        assert client._options.timeout == 1.0
+        assert client._settings.options.timeout == 1.0
 
 
 # ------------------------------------------------------------------------------------------------ what fails

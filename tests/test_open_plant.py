@@ -85,10 +85,10 @@ def test_each_device_by_name_over_shared_connections(devices, plant_file):
 def test_whose_options_count(plant_file):
     with fm.open_plant(plant_file()) as plant:
         first, second, plc = plant.clients.values()
-        assert (first._options.timeout, first._options.retries, first.unit) == (2.0, 1, 7)
-        assert (second._options.timeout, second._options.retries, second.unit) == (1.0, 4, 8)
-        assert (plc._options.timeout, plc._options.retries, plc.unit) == (2.0, 2, 1)
-        assert [client._options.in_flight for client in (first, second, plc)] == [1, 4, "auto"]
+        assert (first._settings.options.timeout, first._settings.options.retries, first.unit) == (2.0, 1, 7)
+        assert (second._settings.options.timeout, second._settings.options.retries, second.unit) == (1.0, 4, 8)
+        assert (plc._settings.options.timeout, plc._settings.options.retries, plc.unit) == (2.0, 2, 1)
+        assert [client._settings.options.in_flight for client in (first, second, plc)] == [1, 4, "auto"]
         assert first._link is second._link
         assert first._link is not plc._link
 

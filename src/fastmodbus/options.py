@@ -70,6 +70,10 @@ class Options:
             merged[field.name] = other if own is None else own
         return Options(**merged)
 
+    def given(self) -> dict[str, Any]:
+        """What was asked for, by name."""
+        return {field.name: value for field in fields(self) if (value := getattr(self, field.name)) is not None}
+
 
 LIMITS = frozenset({"max_registers", "max_bits"})
 #: Options that belong to the connection: views and calls cannot change them.

@@ -115,9 +115,8 @@ def _target(plant: Plant, device: PlantDevice) -> Target:
 
 def _given(device: PlantDevice, target: Target) -> dict[str, Any]:
     """What is asked for of a device, by whomever; None nowhere."""
-    url = {name: value for name in options.Options.__slots__ if (value := getattr(target.options, name)) is not None}
     its: Mapping[str, Any] = device.map.options if device.map is not None else {}
-    return {**its, **url, **device.options}
+    return {**its, **target.options.given(), **device.options}
 
 
 def _of_connection(plant: Plant, given: Iterable[tuple[PlantDevice, Mapping[str, Any]]]) -> dict[str, Any]:

@@ -71,10 +71,7 @@ def plan(where: str, texts: Sequence[str], line: Line, map: str | None) -> None:
     wanted = _wanted(texts, device)
     with reading_the_command():
         target = options.parse_url(where)
-        given = {
-            name: value for name in target.options.__slots__ if (value := getattr(target.options, name)) is not None
-        }
-        given |= {name: value for name, value in line.options().items() if value is not None}
+        given = target.options.given() | {name: value for name, value in line.options().items() if value is not None}
         with Client(target.host or "127.0.0.1", target.port, map=device, **given) as client:
             print(client.read_plan(wanted))
 
