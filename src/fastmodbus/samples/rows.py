@@ -5,6 +5,7 @@ The poller makes these, `Samples.of` decodes them in the consumer's thread. A pl
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -37,6 +38,9 @@ class Rows:
         Seconds between two grid instants; 0 for back to back.
     device, group : str
         Whose rows these are.
+    keys : mapping of str to int, optional
+        What the columns are called, and for each the number of its tag in ``decoder.plan.tags``; None for every tag
+        under its own name. (Scale factors that nobody asked for have no key: see ``Selection.keys``.)
     """
 
     decoder: Decoder
@@ -50,3 +54,4 @@ class Rows:
     period: float
     device: str
     group: str
+    keys: Mapping[str, int] | None = None

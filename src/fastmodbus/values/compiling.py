@@ -50,6 +50,12 @@ def value_dtype(kind: ValueType, form: int) -> np.dtype[Any]:
     return raw_dtype(kind) if form == core.FORMS["raw"] else np.dtype("f8" if form == core.FORMS["float64"] else "f4")
 
 
+def column_dtype(tag: Tag) -> np.dtype[Any]:
+    """The dtype of a tag's column of values; text has room for all that may come."""
+    kind = tag.address.kind
+    return np.dtype(f"U{kind.bits // 8}") if kind.kind == "str" else value_dtype(kind, core.FORMS[form_of(tag)])
+
+
 def meaning_of_type(
     kind: ValueType, order: str, form: str, *, bit: int = 0, high: bool = False, elements: int | None = None
 ) -> Meaning:
