@@ -56,6 +56,12 @@ def column_dtype(tag: Tag) -> np.dtype[Any]:
     return np.dtype(f"U{kind.bits // 8}") if kind.kind == "str" else value_dtype(kind, core.FORMS[form_of(tag)])
 
 
+def raw_column_dtype(tag: Tag) -> np.dtype[Any]:
+    """The dtype of a column of the device's own numbers; for bools and text that of the values."""
+    kind = tag.address.kind
+    return column_dtype(tag) if kind.kind in ("bool", "str") else raw_dtype(kind)
+
+
 def meaning_of_type(
     kind: ValueType, order: str, form: str, *, bit: int = 0, high: bool = False, elements: int | None = None
 ) -> Meaning:
