@@ -27,7 +27,9 @@ help:  ## this list
 demo: $(BUILT)  ## read a simulated device, or URL=tcp://host:port, and print what came of it
 	@$(RUN) fastmodbus demo $(URL)
 
-test: $(BUILT) $(VENV)/stamp.test $(VENV)/stamp.peers  ## build the package and run the tests (ARGS goes to pytest)
+TESTED := $(VENV)/stamp.test $(VENV)/stamp.peers $(VENV)/stamp.formats
+
+test: $(BUILT) $(TESTED)  ## build the package and run the tests (ARGS goes to pytest)
 	$(RUN) pytest $(ARGS)
 
 lint: $(VENV)/stamp.lint $(BUILT)  ## style of Python and Cython, and the direction of imports
@@ -108,7 +110,7 @@ DEBUG_RUN = LD_PRELOAD=$$($${CC:-cc} -print-file-name=libasan.so) ASAN_OPTIONS=d
 build/debug/stamp: $(BUILT)
 	$(call variant,debug,FASTMODBUS_CHECKS=1 FASTMODBUS_SANITIZE=$(SANITIZE))
 
-debug: build/debug/stamp $(VENV)/stamp.test $(VENV)/stamp.peers  ## the tests on a core with every check, ASan and UBSan
+debug: build/debug/stamp $(TESTED)  ## the tests on a core with every check, ASan and UBSan
 	@$(DEBUG_RUN) $(BIN)/python .ci/loaded_from.py build/debug/src
 	$(DEBUG_RUN) $(RUN) pytest -o faulthandler_timeout=600 $(ARGS)
 
@@ -119,7 +121,7 @@ build/coverage/stamp: $(BUILT)
 # with two underscores, as those of a compiler do.
 GCOVR := --root . --filter fastmodbus/_core/ --exclude '.*\.c$$' --include-internal-functions --print-summary \
 	--gcov-ignore-errors=source_not_found --gcov-ignore-errors=no_working_dir_found
-COVERAGE_TOOLS := $(VENV)/stamp.test $(VENV)/stamp.peers $(VENV)/stamp.coverage
+COVERAGE_TOOLS := $(TESTED) $(VENV)/stamp.coverage
 
 coverage: build/coverage/stamp $(COVERAGE_TOOLS)  ## which lines of the core the tests reach
 	@PYTHONPATH=build/coverage/src $(BIN)/python .ci/loaded_from.py build/coverage/src

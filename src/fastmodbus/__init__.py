@@ -13,6 +13,7 @@ _WHERE = {
     "Plant": "maps",
     "Quality": "quality",
     "ReadPlan": "plan",
+    "Samples": "samples",
     "Tag": "tags",
     "decode": "values",
     "encode": "values",
@@ -20,6 +21,8 @@ _WHERE = {
     "load_plant": "maps",
     "open_plant": "plant",
     "OpenPlant": "plant",
+    "to_xarray": "samples",
+    "concat": "samples",
     "connect": "client",
     "Simulator": "simulator",
     "Statistics": "statistics",
@@ -77,9 +80,11 @@ __all__ = [
     "Quality",
     "ReadPlan",
     "RequestTimeout",
+    "Samples",
     "Simulator",
     "Statistics",
     "Tag",
+    "concat",
     "connect",
     "decode",
     "encode",
@@ -87,6 +92,7 @@ __all__ = [
     "load_plant",
     "open_plant",
     "sunspec",
+    "to_xarray",
 ]
 
 if TYPE_CHECKING:
@@ -117,6 +123,7 @@ if TYPE_CHECKING:
     from .plan import ReadPlan
     from .plant import OpenPlant, open_plant
     from .quality import Quality
+    from .samples import Samples, concat, to_xarray
     from .simulator import Simulator
     from .spec import ExceptionCode, FunctionCode
     from .statistics import Statistics

@@ -17,7 +17,7 @@ from .errors import MapError
 
 ACCESS = ("r", "rw")
 WRITE_WITH = ("fc06", "fc16")
-RESERVED_NAMES = frozenset({"time"})  # the first column of every Samples
+RESERVED_NAMES = frozenset({"time", "_row", "_quality"})  # columns of every Samples, or of its files
 _NO_NAMES: Mapping[int, str] = MappingProxyType({})
 
 Number = int | float
@@ -167,7 +167,7 @@ def _check_name(name: str) -> str:
     if not name or not name.isprintable() or name != name.strip():
         raise map_error("must be printable text without spaces around it", tag=name, field="name")
     if name in RESERVED_NAMES:
-        raise map_error("is the name of the time column of every result; choose another", tag=name, field="name")
+        raise map_error("is the name of a column that every result has already; choose another", tag=name, field="name")
     return name
 
 

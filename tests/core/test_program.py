@@ -371,3 +371,35 @@ def test_a_block_stays_while_its_columns_live():
     block.extend(b"more")
     assert SWAPS["host"] in (0, SWAPS["words"] | SWAPS["halves"])
     assert value_dtype(value_type("f32"), FLOAT32) == np.float32
+
+
+def test_many_images_at_once():
+    program = Program(2, 1, [meaning("i16", "BA"), meaning("bool", "", "raw", bit=3)], [(0, 0, 0, 1), (1, 1, 0, 1)],
+                      members=[(0, 0, 0, 1), (0, 1, 0, 1)])  # fmt: skip
+    rows = Rows(program, 4, [("f8", "i2", 1), ("bool", "bool", 1)])
+    images = np.array([[0x0100, 8, 99], [0x0200, 0, 99], [0x0300, 8, 99]], np.uint16)
+    program.run_rows(images, np.array([[0], [1], [0]], np.uint8), rows.columns)
+    assert rows.quality(0).ravel().tolist() == [0, 1, 0, 0xA5], "the fourth row is left alone"
+    assert rows.raw(0).ravel().tolist()[:3] == [1, 0, 3]
+    assert rows.values(1).ravel().tolist()[:3] == [True, False, True]
+    program.run_rows(images[::-1], np.zeros((3, 1), np.uint8), rows.columns)
+    assert rows.values(0).ravel().tolist()[:3] == [3, 2, 1]
+    program.run_rows(images[:0], np.zeros((0, 1), np.uint8), rows.columns)
+
+
+def test_many_images_are_refused_where_they_do_not_fit():
+    program = Program(2, 1, [meaning("u16", "AB")], [(0, 0, 0, 1)])
+    columns = Columns(program, np.zeros(program.block_size(2), np.uint8), 2)
+    images, statuses = np.zeros((2, 2), np.uint16), np.zeros((2, 1), np.uint8)
+    for bad, flags, why in (
+        (images[:, :1], statuses, "registers"),
+        (np.zeros((2, 4), np.uint16)[:, ::2], statuses, "one after the other"),
+        (images, statuses[:1], "rows of 1 reads"),
+        (images, np.zeros((2, 2), np.uint8), "rows of 1 reads"),
+        (np.zeros((3, 2), np.uint16), np.zeros((3, 1), np.uint8), "there are 2 rows"),
+    ):
+        with pytest.raises(ValueError, match=why):
+            program.run_rows(bad, flags, columns)
+    other = Program(2, 1, [meaning("u16", "AB")], [])
+    with pytest.raises(ValueError, match="another program"):
+        program.run_rows(images, statuses, Columns(other, np.zeros(other.block_size(2), np.uint8), 2))

@@ -301,6 +301,24 @@ cdef class Program:
         with nogil:
             program_run(&self.c, registers, known, columns.outputs, row)
 
+    def run_rows(self, const uint16_t[:, :] images not None, const uint8_t[:, :] statuses not None,
+                 Columns columns not None):
+        """Decode images into the first rows of columns; an image may be followed by more, which is left alone."""
+        cdef Py_ssize_t rows = images.shape[0]
+        cdef Py_ssize_t row
+        check(images.shape[1] >= self.c.image_size and images.strides[1] == 2,
+              f"an image has {self.c.image_size} registers, one after the other", images.shape[1])
+        check(statuses.shape[0] == rows and statuses.shape[1] == self.c.read_count and statuses.strides[1] == 1,
+              f"there are {rows} rows of {self.c.read_count} reads", statuses.shape[0])
+        check(columns.program is self, "columns of another program", columns)
+        check(rows <= columns.rows, f"there are {columns.rows} rows", rows)
+        cdef bint with_images = rows > 0 and self.c.image_size > 0
+        cdef bint with_statuses = rows > 0 and self.c.read_count > 0
+        with nogil:
+            for row in range(rows):
+                program_run(&self.c, &images[row, 0] if with_images else NULL,
+                            &statuses[row, 0] if with_statuses else NULL, columns.outputs, row)
+
     def run_single(self, image, out):
         """Decode the only value of a program, without its quality; any types of buffers whose bytes fit."""
         cdef mb_output output

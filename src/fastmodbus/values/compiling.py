@@ -50,6 +50,18 @@ def value_dtype(kind: ValueType, form: int) -> np.dtype[Any]:
     return raw_dtype(kind) if form == core.FORMS["raw"] else np.dtype("f8" if form == core.FORMS["float64"] else "f4")
 
 
+def column_dtype(tag: Tag) -> np.dtype[Any]:
+    """The dtype of a tag's column of values; text has room for all that may come."""
+    kind = tag.address.kind
+    return np.dtype(f"U{kind.bits // 8}") if kind.kind == "str" else value_dtype(kind, core.FORMS[form_of(tag)])
+
+
+def raw_column_dtype(tag: Tag) -> np.dtype[Any]:
+    """The dtype of a column of the device's own numbers; for bools and text that of the values."""
+    kind = tag.address.kind
+    return column_dtype(tag) if kind.kind in ("bool", "str") else raw_dtype(kind)
+
+
 def meaning_of_type(
     kind: ValueType, order: str, form: str, *, bit: int = 0, high: bool = False, elements: int | None = None
 ) -> Meaning:

@@ -52,7 +52,7 @@ class Decoder:
         A tag whose scale factor is neither read nor given, or is no single integer.
     """
 
-    __slots__ = ("_arrays", "_labelled", "_meanings", "_offsets", "plan", "program", "registers")
+    __slots__ = ("__weakref__", "_arrays", "_labelled", "_meanings", "_offsets", "plan", "program", "registers")
 
     def __init__(self, plan: ReadPlan, *, factors: Mapping[str, int] | None = None) -> None:
         self.plan = plan
@@ -159,6 +159,20 @@ class Decoder:
             read that failed get this quality, and are NaN, False, 0 or empty.
         """
         self.program.run(image, statuses, table.columns, row)
+
+    def run_rows(self, images: NDArray[np.uint16], statuses: NDArray[np.uint8], table: Table) -> None:
+        """Decode many images, with the GIL released, into the first rows of a table.
+
+        Parameters
+        ----------
+        images : numpy.ndarray of uint16, shape (n, at least registers)
+            Each row is contiguous.
+        statuses : numpy.ndarray of uint8, shape (n, reads)
+            As in `run`.
+        table : Table
+            With n rows at least.
+        """
+        self.program.run_rows(images, statuses, table.columns)
 
     def values(self, image: NDArray[np.uint16], statuses: bytes | NDArray[np.uint8] = b"") -> list[Any]:
         """The values of the plan's tags, in their order: what a single read returns.

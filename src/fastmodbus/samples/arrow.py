@@ -1,0 +1,294 @@
+"""Samples to Arrow and back. This is the format of files: it is versioned, and what was once written stays readable.
+
+A table has ``time`` (timestamp[ns, UTC]), one column for each tag, ``_row`` (int64, the number of the row) and
+``_quality``: null for a row that is good throughout, else a map from the names of what is not good to its `Quality`.
+Integers whose tag has no scale are the device's own, other numbers are scaled; arrays are fixed-size lists; what is not
+good is null. The schema's metadata say the rest, as JSON under ``fastmodbus``.
+"""
+
+from __future__ import annotations
+
+import json
+from os import PathLike
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .. import __version__
+from ..quality import Quality
+from ..tags import Tag
+from ..values import column_dtype, raw_column_dtype
+from .columns import Held, Timing
+from .elements import is_whole
+from .layout import Layout
+
+if TYPE_CHECKING:
+    import pyarrow
+
+    from .table import Samples
+
+FORMAT = "fastmodbus-samples/1"
+KEY = b"fastmodbus"
+TIME, ROW, QUALITY = "time", "_row", "_quality"
+# Times and row numbers grow steadily: their differences are small, and often the same.
+_STEADY = (TIME, ROW)
+
+
+# ------------------------------------------------------------------------------------------------ schema
+
+
+def schema_of(samples: Samples, **more: Any) -> pyarrow.Schema:
+    """The schema of some Samples, with ``more`` in its metadata."""
+    fields = samples._layout.exports.get("arrow")
+    if fields is None:
+        fields = samples._layout.exports["arrow"] = _fields(samples._layout)
+    anchor = int((samples["time"][:1].view(np.int64) - samples._due[:1]).sum())
+    about = {
+        "format": FORMAT,
+        "version": __version__,
+        "device": samples.device,
+        "group": samples.group,
+        "period": samples.period,
+        "anchor": anchor,
+        **more,
+    }
+    about["tags"] = [_tag_to_json(tag) for tag in samples._layout.tags]
+    return fields.with_metadata({KEY: json.dumps(about, ensure_ascii=False, allow_nan=False)})
+
+
+def _fields(layout: Layout) -> pyarrow.Schema:
+    import pyarrow as pa
+
+    return pa.schema(
+        [
+            pa.field(TIME, pa.timestamp("ns", tz="UTC"), nullable=False),
+            *(pa.field(tag.name, _type(tag), metadata=_field_metadata(tag)) for tag in layout.tags),
+            pa.field(ROW, pa.int64(), nullable=False),
+            pa.field(QUALITY, pa.map_(pa.string(), pa.uint8())),
+        ]
+    )
+
+
+def _dtype(tag: Tag) -> np.dtype[Any]:
+    """What a column of the table holds."""
+    return raw_column_dtype(tag) if is_whole(tag) else column_dtype(tag)
+
+
+def _type(tag: Tag) -> pyarrow.DataType:
+    import pyarrow as pa
+
+    dtype = _dtype(tag)
+    element = pa.string() if dtype.kind == "U" else pa.from_numpy_dtype(dtype)
+    return element if tag.address.count is None else pa.list_(element, tag.address.count)
+
+
+def _field_metadata(tag: Tag) -> dict[str, str]:
+    found = {"address": str(tag.address), "units": tag.units, "description": tag.description}
+    return {key: value for key, value in found.items() if value}
+
+
+def _tag_to_json(tag: Tag) -> dict[str, Any]:
+    settings = tag.settings()
+    settings["address"] = str(tag.address)
+    if tag.address.kind.kind == "float" and tag.missing:
+        settings["missing"] = [repr(one) for one in tag.missing]  # JSON has no nan
+    return settings
+
+
+def _tag_from_json(settings: dict[str, Any]) -> Tag:
+    tag = Tag(**{name: value for name, value in settings.items() if name != "missing"})
+    missing = settings.get("missing", ())
+    return tag.replace(missing=[float(one) for one in missing] if tag.address.kind.kind == "float" else missing)
+
+
+# ------------------------------------------------------------------------------------------------ to Arrow
+
+
+def to_batch(samples: Samples, schema: pyarrow.Schema | None = None) -> pyarrow.RecordBatch:
+    """A RecordBatch of all rows, which shares memory with the Samples where it can."""
+    import pyarrow as pa
+
+    layout, source = samples._layout, samples._source
+    bad = _Bad(layout)
+    schema = schema or schema_of(samples)
+    arrays = [pa.array(samples[TIME].view(np.int64)).view(schema.field(TIME).type)]
+    for number, tag in enumerate(layout.tags):
+        data = source.raw(number) if is_whole(tag) else samples[tag.name]
+        assert data is not None, "whole numbers are what is kept"
+        quality = source.quality(number)
+        all_good = not quality.any()
+        if not all_good:
+            bad.add(number, quality)
+        arrays.append(_array(data, None if all_good else quality == Quality.GOOD, schema.field(number + 1).type))
+    arrays += [pa.array(samples.row), bad.column(samples.rows)]
+    return pa.RecordBatch.from_arrays(arrays, schema=schema)
+
+
+def _array(data: NDArray[Any], good: NDArray[np.bool_] | None, type: Any) -> Any:
+    """An array of Arrow; ``good`` is None where everything is."""
+    import pyarrow as pa
+
+    if data.ndim > 1:
+        flat = _array(data.ravel(), None if good is None else good.ravel(), type.value_type)
+        return pa.FixedSizeListArray.from_arrays(flat, type=type)
+    if data.dtype.kind in "bU":
+        return pa.array(data, type=type, mask=None if good is None else ~good)
+    valid = None if good is None else pa.py_buffer(np.packbits(good, bitorder="little"))
+    return pa.Array.from_buffers(type, len(data), [valid, pa.py_buffer(np.ascontiguousarray(data))])
+
+
+class _Bad:
+    """What is not good, collected column by column, for the column ``_quality``."""
+
+    def __init__(self, layout: Layout) -> None:
+        self._layout = layout
+        self._rows: list[NDArray[np.intp]] = []
+        self._names: list[NDArray[np.object_]] = []
+        self._codes: list[NDArray[np.uint8]] = []
+
+    def add(self, number: int, quality: NDArray[np.uint8]) -> None:
+        """The qualities of one column."""
+        names = np.array(self._layout.elements[number], object)
+        rows, elements = np.nonzero(quality.reshape(len(quality), -1))
+        self._rows.append(rows)
+        self._names.append(names[elements])
+        self._codes.append(quality.reshape(len(quality), -1)[rows, elements])
+
+    def column(self, rows: int) -> Any:
+        import pyarrow as pa
+
+        type = pa.map_(pa.string(), pa.uint8())
+        if not self._rows:
+            return pa.nulls(rows, type)
+        where = np.concatenate(self._rows)
+        order = np.argsort(where, kind="stable")
+        counts = np.bincount(where, minlength=rows)
+        offsets = np.zeros(rows + 1, np.int32)
+        np.cumsum(counts, out=offsets[1:])
+        return pa.MapArray.from_arrays(
+            pa.array(offsets, mask=np.append(counts == 0, False)),
+            pa.array(np.concatenate(self._names)[order], pa.string()),
+            pa.array(np.concatenate(self._codes)[order]),
+            type=type,
+        )
+
+
+def write_parquet(samples: Samples, path: str | PathLike[str], compression: str) -> None:
+    """Write a Parquet file; see `Samples.to_parquet`."""
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    table = pa.Table.from_batches([samples.to_arrow()])
+    parquet.write_table(table, path, **parquet_options(table.schema, compression))
+
+
+def parquet_options(schema: pyarrow.Schema, compression: str) -> dict[str, Any]:
+    """How Parquet files are written."""
+    return {
+        "compression": compression,
+        "use_dictionary": [name for name in schema.names if name not in _STEADY],
+        "column_encoding": dict.fromkeys(_STEADY, "DELTA_BINARY_PACKED"),
+    }
+
+
+# ------------------------------------------------------------------------------------------------ from Arrow
+
+
+def about_of(schema: pyarrow.Schema) -> dict[str, Any]:
+    """What the metadata say.
+
+    Raises
+    ------
+    ValueError
+        No table of ours, or a later format.
+    """
+    text = (schema.metadata or {}).get(KEY)
+    if text is None:
+        raise ValueError("the table has no metadata of fastmodbus; it was written by something else")
+    about: dict[str, Any] = json.loads(text)
+    if about.get("format") != FORMAT:
+        raise ValueError(f"the table's format is {about.get('format')!r}; this version reads {FORMAT}")
+    return about
+
+
+def from_table(table: pyarrow.Table) -> Samples:
+    """The Samples that a table has."""
+    from .table import Samples
+
+    about = about_of(table.schema)
+    layout = Layout.of_tags(map(_tag_from_json, about["tags"]))
+    time = _numpy(table.column(TIME).cast("int64")).view("M8[ns]")
+    quality = _qualities(table, layout)
+    columns = [_column(table.column(tag.name), tag, bad) for tag, bad in zip(layout.tags, quality, strict=True)]
+    return Samples(
+        layout,
+        Held([values for values, _ in columns], [raw for _, raw in columns], quality),
+        time,
+        due=time.view(np.int64) - about["anchor"],
+        row=_numpy(table.column(ROW)),
+        timing=Timing.unknown(len(time), len(layout.tags)),
+        device=about["device"],
+        group=about["group"],
+        period=about["period"],
+    )
+
+
+def _numpy(column: Any) -> NDArray[Any]:
+    """An array of one's own, that can be written to."""
+    return np.array(column.to_numpy())
+
+
+def _column(column: Any, tag: Tag, quality: NDArray[np.uint8]) -> tuple[NDArray[Any], NDArray[Any] | None]:
+    """Values and the device's own numbers."""
+    dtype = _dtype(tag)
+    if tag.address.count is not None:
+        column = _flat(column)
+    blank = {"U": "", "b": False, "f": np.nan}.get(dtype.kind, 0)
+    stored = np.array(column.fill_null(blank).to_numpy()).astype(dtype, copy=False).reshape(quality.shape)
+    if dtype == column_dtype(tag):
+        return stored, stored.astype(raw_column_dtype(tag), copy=False) if tag.raw or dtype.kind != "f" else None
+    return np.where(quality == Quality.GOOD, stored, np.nan), stored
+
+
+def _flat(column: Any) -> Any:
+    """The elements of a column of fixed-size lists."""
+    import pyarrow as pa
+
+    return pa.chunked_array([chunk.flatten() for chunk in column.chunks], column.type.value_type)
+
+
+def _qualities(table: pyarrow.Table, layout: Layout) -> list[NDArray[np.uint8]]:
+    """The qualities of all columns: GOOD but where ``_quality`` says otherwise."""
+    widths = [len(names) for names in layout.elements]
+    starts = np.concatenate([[0], np.cumsum(widths)])
+    found = np.zeros((table.num_rows, int(starts[-1])), np.uint8)
+    place = {name: number for number, name in enumerate(name for names in layout.elements for name in names)}
+    at = 0
+    for chunk in table.column(QUALITY).chunks:
+        _place(chunk, place, found[at : at + len(chunk)])
+        at += len(chunk)
+    arrays = (
+        np.ascontiguousarray(found[:, start : start + width]) for start, width in zip(starts, widths, strict=False)
+    )
+    return [
+        array[:, 0].copy() if tag.address.count is None else array
+        for tag, array in zip(layout.tags, arrays, strict=True)
+    ]
+
+
+def _place(chunk: Any, place: dict[str, int], found: NDArray[np.uint8]) -> None:
+    """Put the entries of a chunk's maps where they belong."""
+    import pyarrow.compute as pc
+
+    entries = chunk.cast(_list_type(chunk.type)).flatten()
+    rows = pc.list_parent_indices(chunk.cast(_list_type(chunk.type))).to_numpy()
+    names = entries.field(0).dictionary_encode()
+    columns = np.array([place[name] for name in names.dictionary.to_pylist()], np.intp)
+    found[rows, columns[names.indices.to_numpy()]] = entries.field(1).to_numpy()
+
+
+def _list_type(type: Any) -> Any:
+    import pyarrow as pa
+
+    return pa.list_(pa.struct([pa.field("key", type.key_type, False), pa.field("value", type.item_type)]))

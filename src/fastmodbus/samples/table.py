@@ -1,0 +1,369 @@
+"""`Samples`: the rows of one device and group as columns, with the reason where a value is missing.
+
+What polls and recordings hand out. Plain values; the exports, which know other libraries, are in modules of their own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from os import PathLike
+from typing import TYPE_CHECKING, Any, NoReturn, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..quality import Quality
+from ..tags import Tag
+from .columns import Decoded, Held, Index, Named, Source, Timing, joined, joined_timing, nothing, taken
+from .layout import Layout, layout_of
+from .rows import Rows
+from .statistics import SampleStatistics
+
+if TYPE_CHECKING:
+    import pandas
+    import pyarrow
+    import xarray
+
+Instant = str | datetime | np.datetime64
+
+
+class Samples(dict[str, NDArray[Any]]):
+    """Rows of one device and group: ``"time"`` first, then an array for each tag. It is a dict, and is not changed.
+
+    ``run["time"]`` is datetime64[ns], UTC: the instants of the grid. ``run["kwh"]`` has one row for each of them, shape
+    (rows,), or (rows, n) for an array. Numbers are float64 (f16 and f32 float32), NaN where there is none; bools, text,
+    and numbers with names for them or for their bits stay what they are, and are False, empty or 0 where there is none.
+    The dtype follows from the tag, never from the data.
+
+    Attributes
+    ----------
+    device, group : str
+        Whose rows these are.
+    period : float
+        Seconds between two rows; 0 for back to back.
+    rows : int
+        How many there are. (``len(run)`` counts columns, as in any dict of columns.)
+    row : numpy.ndarray of int64
+        The number of each row since polling began. Rows that were dropped leave a gap here.
+    first_row : int
+        The number of the first row; 0 if there is none.
+    t : numpy.ndarray of float64
+        Monotonic seconds of the instants: steps of the wall clock are not in it.
+    meta : mapping of str to Tag
+        ``.units``, ``.address``, ``.description`` and so on of each column.
+    raw : mapping of str to numpy.ndarray
+        The device's own numbers; 0 or NaN where nothing came.
+    quality : mapping of str to numpy.ndarray of uint8
+        A `Quality` for each value.
+    ok : mapping of str to numpy.ndarray of bool
+        Where the quality is GOOD.
+    sent, received : mapping of str to numpy.ndarray of datetime64[ns]
+        When the request for a value went, and when its answer came; NaT where there was none.
+    stats : SampleStatistics
+        Counts of values by quality, lateness and round trips.
+    """
+
+    __slots__ = ("_due", "_layout", "_source", "_timing", "device", "group", "period", "row")
+
+    def __init__(
+        self,
+        layout: Layout,
+        source: Source,
+        time: NDArray[np.datetime64],
+        *,
+        due: NDArray[np.int64],
+        row: NDArray[np.int64],
+        timing: Timing,
+        device: str,
+        group: str,
+        period: float,
+    ) -> None:
+        values = (np.ascontiguousarray(source.values(number)) for number in range(len(layout.tags)))
+        super().__init__({"time": time, **dict(zip(layout.names, values, strict=True))})
+        self._layout, self._source, self._due, self._timing = layout, source, due, timing
+        self.row, self.device, self.group, self.period = row, device, group, period
+
+    @classmethod
+    def of(cls, rows: Rows) -> Self:
+        """Decode what a poll brought in. The arrays belong to the Samples alone."""
+        layout, count, due = layout_of(rows.decoder, rows.keys), len(rows.due), np.array(rows.due, np.int64)
+        return cls(
+            layout,
+            _decoded(rows) if count else nothing(layout.tags),
+            (due + rows.anchor).view("M8[ns]"),
+            due=due,
+            row=np.arange(rows.first_row, rows.first_row + count),
+            timing=Timing(np.array(rows.sent, np.int64), np.array(rows.received, np.int64), layout.reads),
+            device=rows.device,
+            group=rows.group,
+            period=rows.period,
+        )
+
+    # What is known
+
+    @property
+    def rows(self) -> int:
+        """How many rows there are."""
+        return len(self.row)
+
+    @property
+    def first_row(self) -> int:
+        """The number of the first row since polling began."""
+        return int(self.row[0]) if len(self.row) else 0
+
+    @property
+    def t(self) -> NDArray[np.float64]:
+        """Monotonic seconds of the rows' instants."""
+        return np.asarray(self._due / 1e9)
+
+    @property
+    def meta(self) -> Mapping[str, Tag]:
+        """The tag of each column."""
+        return Named(self._layout.index, self._layout.tags.__getitem__)
+
+    @property
+    def raw(self) -> Mapping[str, NDArray[Any]]:
+        """The device's own numbers. Of a column that files keep scaled there are none after loading: KeyError."""
+        return Named(self._layout.index, self._raw)
+
+    @property
+    def quality(self) -> Mapping[str, NDArray[np.uint8]]:
+        """A `Quality` for each value."""
+        return Named(self._layout.index, self._source.quality)
+
+    @property
+    def ok(self) -> Mapping[str, NDArray[np.bool_]]:
+        """Where values are good."""
+        return Named(self._layout.index, lambda number: np.asarray(self._source.quality(number) == Quality.GOOD))
+
+    @property
+    def sent(self) -> Mapping[str, NDArray[np.datetime64]]:
+        """When the request for each value went."""
+        return Named(self._layout.index, lambda number: self._clock(self._timing.first_sent(number)))
+
+    @property
+    def received(self) -> Mapping[str, NDArray[np.datetime64]]:
+        """When the answer with each value came."""
+        return Named(self._layout.index, lambda number: self._clock(self._timing.last_received(number)))
+
+    @property
+    def stats(self) -> SampleStatistics:
+        """What these rows are worth, in numbers."""
+        qualities = map(self._source.quality, range(len(self._layout.tags)))
+        return SampleStatistics.of(self.row, qualities, self._due, self._timing)
+
+    def _raw(self, number: int) -> NDArray[Any]:
+        found = self._source.raw(number)
+        if found is None:
+            raise KeyError(f"{self._layout.names[number]!r}: the device's own numbers were not kept, only scaled ones")
+        return found
+
+    def _clock(self, monotonic: NDArray[np.int64]) -> NDArray[np.datetime64]:
+        anchor = self["time"].view(np.int64) - self._due
+        return np.where(monotonic == 0, np.datetime64("NaT", "ns"), (monotonic + anchor).view("M8[ns]"))
+
+    # Parts and sums
+
+    def isel(self, index: int | slice | NDArray[Any] | list[int]) -> Self:
+        """Some of the rows, by their position: a number, a slice, positions, or a mask."""
+        if isinstance(index, slice):
+            return self._taken(index)
+        found = np.atleast_1d(np.asarray(index))
+        return self._taken(found if found.size else found.astype(np.intp))
+
+    def sel(self, start: Instant | None = None, stop: Instant | None = None) -> Self:
+        """The rows from ``start`` on and before ``stop``: ISO text, datetime, datetime64; UTC if no zone is named."""
+        time = self["time"]
+        within = np.ones(self.rows, bool)
+        if start is not None:
+            within &= time >= instant("start", start)
+        if stop is not None:
+            within &= time < instant("stop", stop)
+        return self._taken(within)
+
+    def _taken(self, index: Index) -> Self:
+        return type(self)(
+            self._layout,
+            taken(self._source, len(self._layout.tags), index),
+            self["time"][index],
+            due=self._due[index],
+            row=self.row[index],
+            timing=self._timing.taken(index),
+            device=self.device,
+            group=self.group,
+            period=self.period,
+        )
+
+    # To other libraries
+
+    def to_pandas(self, tz: str | None = "UTC", nullable: bool = False) -> pandas.DataFrame:
+        """A DataFrame, with the time as its index; arrays become the columns ``name[0]``, ``name[1]`` ...
+
+        Parameters
+        ----------
+        tz : str, optional
+            The zone in which times are shown; None for UTC without saying so.
+        nullable : bool
+            Integers stay integers, and what is missing is NA in every column. Otherwise numbers are floats, NaN where
+            there are none, and only what has no NaN is nullable: bools, text, numbers with names.
+        """
+        from .frames import to_pandas
+
+        return to_pandas(self, tz, nullable)
+
+    def to_xarray(self, quality: bool = True) -> xarray.Dataset:
+        """A Dataset along ``time`` with the attributes of the CF conventions; ``.to_netcdf()`` writes it.
+
+        Parameters
+        ----------
+        quality : bool
+            With a variable ``name_quality`` beside each.
+        """
+        from .datasets import to_dataset
+
+        return to_dataset(self, quality)
+
+    def to_arrow(self) -> pyarrow.RecordBatch:
+        """A RecordBatch as it stands in files: ``time``, the columns with real nulls, ``_row`` and ``_quality``.
+
+        Integers without a scale stay integers. ``_quality`` is null for a row that is good throughout; else it maps
+        what is not good, by name, to its `Quality`.
+        """
+        from .arrow import to_batch
+
+        return to_batch(self)
+
+    def __arrow_c_stream__(self, requested_schema: object = None) -> object:
+        """The Arrow PyCapsule interface: what `to_arrow` gives, for any library that takes Arrow."""
+        import pyarrow
+
+        return pyarrow.Table.from_batches([self.to_arrow()]).__arrow_c_stream__(requested_schema)
+
+    def to_parquet(self, path: str | PathLike[str], compression: str = "zstd") -> None:
+        """Write a Parquet file; `fastmodbus.load` reads it, as everything does that knows Parquet."""
+        from .arrow import write_parquet
+
+        write_parquet(self, path, compression)
+
+    def to_csv(self, path: str | PathLike[str]) -> None:
+        """Write a CSV file: UTC times, one column for each element; a missing value is an empty field."""
+        from .text import write_csv
+
+        write_csv(self, path)
+
+    def __repr__(self) -> str:
+        from .text import as_text
+
+        return as_text(self)
+
+    def _repr_html_(self) -> str:
+        from .text import as_html
+
+        return as_html(self)
+
+    # A dict that stays as it is
+
+    def __eq__(self, other: object) -> bool:
+        return self is other
+
+    def __ne__(self, other: object) -> bool:
+        return self is not other
+
+    __hash__ = object.__hash__  # type: ignore[assignment]
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        held = taken(self._source, len(self._layout.tags), slice(None))
+        state = {name: getattr(self, name) for name in ("row", "device", "group", "period")}
+        return _restored, (type(self), self._layout.tags, held, self["time"], self._due, self._timing, state)
+
+    def _refuse(self, *_: Any, **__: Any) -> NoReturn:
+        raise TypeError("Samples cannot be changed; dict(samples) is a dict of the same arrays that can")
+
+    __setitem__ = __delitem__ = __ior__ = update = pop = popitem = clear = setdefault = _refuse
+
+
+def _decoded(rows: Rows) -> Decoded:
+    table = rows.decoder.table(len(rows.due))
+    rows.decoder.run_rows(rows.images, rows.statuses, table)
+    keys = rows.keys
+    return Decoded(table, tuple(range(len(rows.decoder.plan.tags)) if keys is None else keys.values()))
+
+
+def _restored(
+    kind: type[Samples],
+    tags: tuple[Tag, ...],
+    held: Held,
+    time: NDArray[np.datetime64],
+    due: NDArray[np.int64],
+    timing: Timing,
+    state: dict[str, Any],
+) -> Samples:
+    return kind(Layout(tags, timing.which), held, time, due=due, timing=timing, **state)
+
+
+def instant(name: str, value: Instant) -> np.datetime64:
+    """A point in time as the time column has it: UTC.
+
+    Parameters
+    ----------
+    name : str
+        What errors call it.
+    value : str, datetime or numpy.datetime64
+        ISO 8601 text, or a datetime; without a zone it is UTC.
+    """
+    if isinstance(value, str):
+        try:
+            value = datetime.fromisoformat(value)
+        except ValueError:
+            raise ValueError(
+                f"{name} is {value!r}; a time is written 2026-11-21T14:30:00, UTC or with +01:00"
+            ) from None
+    if isinstance(value, datetime):
+        value = np.datetime64(value.astimezone(UTC).replace(tzinfo=None) if value.tzinfo else value)
+    if not isinstance(value, np.datetime64):
+        raise TypeError(f"{name} is {value!r}, a {type(value).__name__}; it must be text, datetime or datetime64")
+    found: np.datetime64 = np.array([value], "M8[ns]")[0]
+    return found
+
+
+def concat(parts: Iterable[Samples]) -> Samples:
+    """Join Samples of one device and group, one after the other.
+
+    Parameters
+    ----------
+    parts : iterable of Samples
+        At least one; in the order of time, as chunks come.
+
+    Raises
+    ------
+    ValueError
+        Nothing to join, or Samples that differ in device, group, period or columns.
+    """
+    parts = list(parts)
+    if not parts:
+        raise ValueError("concat needs at least one Samples")
+    first = parts[0]
+    for part in parts[1:]:
+        _check_alike(first, part)
+    return type(first)(
+        first._layout,
+        joined([part._source for part in parts], len(first._layout.tags)),
+        np.concatenate([part["time"] for part in parts]),
+        due=np.concatenate([part._due for part in parts]),
+        row=np.concatenate([part.row for part in parts]),
+        timing=joined_timing([part._timing for part in parts]),
+        device=first.device,
+        group=first.group,
+        period=first.period,
+    )
+
+
+def _check_alike(one: Samples, other: Samples) -> None:
+    for name in ("device", "group", "period"):
+        if getattr(one, name) != getattr(other, name):
+            raise ValueError(f"concat: {name} is {getattr(one, name)!r} in one and {getattr(other, name)!r} in another")
+    if not one._layout.fits(other._layout):
+        different = {*one._layout.tags} ^ {*other._layout.tags}
+        names = ", ".join(sorted({tag.name for tag in different})) or "their order"
+        raise ValueError(f"concat: the columns differ in {names}")
