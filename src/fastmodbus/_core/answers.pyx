@@ -177,7 +177,7 @@ cdef int16_t _match(mb_session* s, const mb_frame* frame) noexcept nogil:
 
 cdef void _pace(mb_session* s, const mb_batch* b, int64_t sent, int64_t now) noexcept nogil:
     """Tell the adaptive window of an answer. Beside a write it may be smaller than it should be: that is no measure."""
-    cdef int32_t size = b.count if s.window.writes == 0 else 0
+    cdef int32_t size = 0 if s.window.writes else PACE_LONG + 1 if b.late else b.count
     cdef int64_t oldest = s.window.slots[s.window.first].base if s.window.in_flight else now
     cdef bint more = s.window.in_flight or b.cursor < b.count
     pace_answer(&s.pace, now, sent, s.window.in_flight, oldest, size, more)
@@ -395,26 +395,16 @@ cdef void _expire_window(mb_session* s, int64_t now) noexcept nogil:
 
 cdef void session_expire(mb_session* s, int64_t now) noexcept nogil:
     """Let time pass: requests whose answer is overdue, batches whose deadline came."""
-    cdef int p
+    cdef mb_walk walk
     cdef mb_batch* b
-    cdef mb_batch* following
-    cdef mb_batch* last
-    cdef bint done
     if now >= s.expire_at:
         _expire_window(s, now)
-    for p in range(PRIORITIES):
-        b = s.queues.first[p]
-        if b is NULL:
-            continue
-        last = b.previous
-        while True:
-            following = b.next
-            done = b is last
-            if b.deadline <= now:
-                session_detach(s, b, ST_DEADLINE)
-            if done:
-                break
-            b = following
+    walk = queue_walk(&s.queues)
+    b = queue_next(&walk)
+    while b is not NULL:
+        if b.deadline <= now:
+            session_detach(s, b, ST_DEADLINE)
+        b = queue_next(&walk)
 
 
 cdef int64_t session_next_deadline(mb_session* s, int64_t now) noexcept nogil:
@@ -424,19 +414,13 @@ cdef int64_t session_next_deadline(mb_session* s, int64_t now) noexcept nogil:
     """
     cdef int64_t next = s.expire_at, sending
     cdef bint room = s.state == SESSION_UP and s.window.in_flight < session_limit(s) and s.output_size == 0
-    cdef int p
-    cdef mb_batch* b
-    for p in range(PRIORITIES):
-        b = s.queues.first[p]
-        if b is NULL:
-            continue
-        while True:
-            next = min(next, b.deadline)
-            if room:
-                sending = queue_next_sending(b, s.not_before, now)
-                if sending >= 0:
-                    next = min(next, sending)
-            b = b.next
-            if b is s.queues.first[p]:
-                break
+    cdef mb_walk walk = queue_walk(&s.queues)
+    cdef mb_batch* b = queue_next(&walk)
+    while b is not NULL:
+        next = min(next, b.deadline)
+        if room:
+            sending = queue_next_sending(b, s.not_before, now)
+            if sending >= 0:
+                next = min(next, sending)
+        b = queue_next(&walk)
     return next

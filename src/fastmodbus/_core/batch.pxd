@@ -58,6 +58,7 @@ cdef struct mb_batch:
     uint8_t ordered             # nothing more is sent once one of it failed
     uint8_t stopped             # that came to pass
     uint8_t queued              # linked into a queue of a session
+    uint8_t late                # of a poll that does not get round in time: more in flight may help
     int64_t timeout             # ns the device may take for one answer
     int64_t deadline            # monotonic ns, INT64_MAX for none
     mb_batch* previous

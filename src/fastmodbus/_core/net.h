@@ -1,6 +1,6 @@
 /* Sockets, readiness, the monotonic clock, and a lock with a condition: everything the core asks of the system.
  *
- * Only reactor.pyx may include it. Functions return a count or one of the negative results below, never set errno for
+ * Only reactor.pyx, connection.pyx and loop.pyx may include it. Functions return a count or one of the negative results below, never set errno for
  * their caller to read, and never block except net_wait and sync_wait. POSIX and Windows; Linux gets what only it has.
  */
 #ifndef FASTMODBUS_NET_H

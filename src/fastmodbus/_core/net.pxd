@@ -1,4 +1,4 @@
-# Declarations of net.h for the reactor, its only user.
+# Declarations of net.h and poller.h for their users: reactor.pyx, connection.pyx, loop.pyx.
 
 from libc.stdint cimport int64_t, uint8_t, uint64_t
 
@@ -35,3 +35,15 @@ cdef extern from "net.h" nogil:
     void net_waker_close(net_waker* w)
     void net_wake(net_waker* w)
     int net_wait(net_socket s, int want_write, net_waker* w, int64_t ns, int* error)
+
+cdef extern from "poller.h" nogil:
+    ctypedef struct net_event:
+        void* who
+        int ready
+    ctypedef struct net_poller:
+        pass
+    int net_poller_open(net_poller* p, net_waker* w)
+    void net_poller_close(net_poller* p)
+    int net_poller_watch(net_poller* p, net_socket s, void* who, int want_write, int again)
+    void net_poller_forget(net_poller* p, net_socket s)
+    int net_poller_wait(net_poller* p, int64_t until, net_event* events, int room)

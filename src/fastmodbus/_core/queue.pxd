@@ -125,3 +125,34 @@ cdef inline int64_t queue_next_sending(const mb_batch* b, int64_t not_before, in
     if b.repeat_first >= 0:
         repeat = max(not_before, b.transactions[b.repeat_first].not_before)
     return repeat if repeat > now and (due < 0 or repeat < due) else due
+
+
+# ---------------------------------------------------------------------------------------------------- all batches
+
+cdef struct mb_walk:                # over all batches, in the order of the queues
+    const mb_queues* queues
+    mb_batch* following             # NULL: the next queue's turn
+    mb_batch* last                  # of this queue
+    int priority
+
+
+cdef inline mb_walk queue_walk(const mb_queues* q) noexcept nogil:
+    cdef mb_walk w
+    w.queues = q
+    w.following = w.last = NULL
+    w.priority = -1
+    return w
+
+
+cdef inline mb_batch* queue_next(mb_walk* w) noexcept nogil:
+    """The next batch, NULL after the last. It may leave its queue, or change places in it, before the next is asked for."""
+    cdef mb_batch* b
+    while w.following is NULL:
+        w.priority += 1
+        if w.priority >= PRIORITIES:
+            return NULL
+        w.following = w.queues.first[w.priority]
+        w.last = NULL if w.following is NULL else w.following.previous
+    b = w.following
+    w.following = NULL if b is w.last else b.next
+    return b

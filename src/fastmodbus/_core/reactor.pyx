@@ -1,18 +1,21 @@
-"""Sessions over sockets: the only module of the core that makes system calls, all of them through net.h.
+"""Sessions over sockets, driven by the threads that call. System calls are made here, in connection.pyx and in loop.pyx
+alone, all of them through net.h.
 
 Whoever needs progress drives: the first thread that runs a batch becomes the driver of its connection, sends and
 receives for every thread until its own batch is over, and then resigns; the others wait, and one of them goes on.
 The lock guards the session and is never held over a system call that may block. Only the driver touches the socket
 and the input buffer, so a socket is closed by the driver, or by close() once nobody drives. A thread keeps being
-the driver when run() returns to Python for a signal or a connection, and comes back or resigns.
+the driver when run() returns to Python for a signal or a connection, and comes back or resigns. Where a loop has
+claimed the connection (its hub is set), the loop's thread is the driver until it lets go, and all others wait.
 """
 
 from cpython.exc cimport PyErr_CheckSignals
 from libc.stdint cimport INT64_MAX, int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memset
 
-from fastmodbus._core.answers cimport session_expire, session_next_deadline, session_received
-from fastmodbus._core.batch cimport PRIORITIES, Batch, mb_batch
+from fastmodbus._core.answers cimport session_expire, session_next_deadline
+from fastmodbus._core.batch cimport Batch, mb_batch
+from fastmodbus._core.connection cimport *
 from fastmodbus._core.net cimport *
 from fastmodbus._core.session cimport *
 from fastmodbus._core.spec cimport *
@@ -38,155 +41,6 @@ EVENTS = {
 def now():
     """The core's clock: monotonic ns."""
     return net_now()
-
-
-cdef struct mb_connection:
-    mb_session* session
-    sync_lock lock
-    net_waker waker
-    net_socket socket
-    uint64_t driver                 # thread, 0 for none
-    int64_t process                 # that made it: a forked child must not touch it
-    int64_t idle_close              # ns without traffic after which a connection is not used again
-    int waiting                     # threads
-    int error                       # errno of the last loss, 0 when the peer closed
-    bint running                    # the driver is in here, not in Python
-    bint sleeping                   # it waits for the socket
-    bint stirred                    # by another thread, since the driver last looked what there is to send
-    bint probed                     # the socket was looked at since it last was idle
-    bint closing
-    bint coalesce                   # several requests may share a segment
-    bint unacknowledged             # something was received and nothing sent since
-
-
-cdef void _drop(mb_connection* c, int64_t now) noexcept nogil:
-    """Close the socket and tell the session."""
-    net_close(c.socket)
-    c.socket = NET_NONE
-    session_lost(c.session, now)
-    if c.closing:
-        c.session.event_count = 0       # our own doing is no news
-
-
-cdef void _nudge(mb_connection* c) noexcept nogil:
-    """Tell the driver that there is something new: it may be waiting, or about to."""
-    c.stirred = True
-    if c.sleeping:
-        net_wake(&c.waker)
-
-
-cdef void _resign(mb_connection* c) noexcept nogil:
-    c.driver = 0
-    c.running = False
-    c.probed = False
-    if c.socket != NET_NONE and (c.closing or c.session.state == SESSION_BROKEN):
-        _drop(c, net_now())
-    if c.waiting:
-        sync_notify(&c.lock)
-
-
-cdef void _give_up(mb_session* s, const mb_batch* own) noexcept nogil:
-    """There is no connection: over for one batch, and for all that have no deadline within which to wait for one."""
-    cdef int p
-    cdef mb_batch* b
-    cdef mb_batch* following
-    cdef mb_batch* last
-    cdef bint done
-    for p in range(PRIORITIES):
-        b = s.queues.first[p]
-        if b is NULL:
-            continue
-        last = b.previous
-        while True:
-            following = b.next
-            done = b is last
-            if b is own or b.deadline == INT64_MAX:
-                session_detach(s, b, ST_UNREACHABLE)
-            if done:
-                break
-            b = following
-
-
-cdef int _receive(mb_connection* c, int64_t* now) noexcept nogil:
-    """Take what the socket has, a buffer full at most, the lock released meanwhile. False when the connection went."""
-    cdef mb_session* s = c.session
-    cdef int n
-    cdef uint32_t room = s.input_capacity - s.input_size
-    sync_release(&c.lock)
-    n = net_recv(c.socket, s.input + s.input_size, room, &c.error)
-    sync_acquire(&c.lock)
-    now[0] = net_now()
-    if n > 0:
-        c.unacknowledged = True
-        session_received(s, n, now[0])
-        return True
-    if n == NET_CLOSED:
-        c.error = 0
-    return n == NET_AGAIN or n == NET_INTERRUPTED
-
-
-cdef void _save(mb_connection* c, int64_t* now) noexcept nogil:
-    """Sending failed: take the answers that came before the peer closed."""
-    cdef mb_session* s = c.session
-    cdef int error = c.error
-    cdef uint64_t received = s.counters.bytes_received - 1
-    while s.state == SESSION_UP and s.counters.bytes_received != received:
-        received = s.counters.bytes_received
-        _receive(c, now)
-    c.error = error
-
-
-cdef bint _probe(mb_connection* c, int64_t* now) noexcept nogil:
-    """Look at an idle socket before it is used again: has the peer closed it, or sent what nobody asked for?"""
-    cdef mb_session* s = c.session
-    c.probed = True
-    if s.window.in_flight:
-        return True
-    if c.idle_close and now[0] - s.last_traffic > c.idle_close:
-        _drop(c, now[0])
-        s.event_count = max(0, s.event_count - 1)   # our own doing is no news
-        return True
-    return _receive(c, now)
-
-
-cdef int _hand_over(mb_connection* c) noexcept nogil:
-    """Give the send buffer to the kernel, one ADU a call or all at once; returns the result of the last call."""
-    cdef mb_session* s = c.session
-    cdef uint32_t at = s.output_sent, end
-    cdef int k = s.sending_done, n = 0
-    sync_release(&c.lock)
-    while at < s.output_size:
-        end = s.output_size if c.coalesce else s.sending[k].end
-        n = net_send(c.socket, s.output + at, end - at, not c.coalesce, &c.error)
-        if n >= 0:
-            at += n
-            k += at == end
-        elif n != NET_INTERRUPTED:
-            break
-    sync_acquire(&c.lock)
-    c.unacknowledged = False
-    s.output_lent = False
-    session_sent(s, at - s.output_sent, s.last_traffic)
-    return n
-
-
-cdef bint _send(mb_connection* c, int64_t now) noexcept nogil:
-    """Send all that the window and the kernel take. False when the connection is gone."""
-    cdef mb_session* s = c.session
-    cdef int n
-    while True:
-        c.stirred = False
-        session_fill(s, now)
-        if s.state != SESSION_UP:
-            return False
-        if s.output_size == 0:
-            return True
-        s.output_lent = True
-        n = _hand_over(c)
-        if n == NET_AGAIN:
-            return True
-        if n < 0:
-            return False
 
 
 cdef int _wait(mb_connection* c, int64_t now, int64_t until) noexcept nogil:
@@ -219,22 +73,22 @@ cdef int _step(mb_connection* c, int64_t check_signals) noexcept nogil:
         return GO_ON
     if c.socket == NET_NONE:
         return RUN_CONNECT
-    if (not c.probed or s.quirks & QUIRK_ZERO_ID) and not _probe(c, &now):
-        _drop(c, now)
+    if (not c.probed or s.quirks & QUIRK_ZERO_ID) and not connection_probe(c, &now):
+        connection_drop(c, now)
     elif c.socket == NET_NONE:
         return RUN_CONNECT
-    elif s.state != SESSION_UP or not _send(c, now):
-        _save(c, &now)
-        _drop(c, now)
-    elif more and not _receive(c, &now):
-        _drop(c, now)
+    elif s.state != SESSION_UP or not connection_send(c, now):
+        connection_save(c, &now)
+        connection_drop(c, now)
+    elif more and not connection_receive(c, &now):
+        connection_drop(c, now)
     if c.socket == NET_NONE or s.counters.bytes_received != received or s.queues.finished != finished or c.stirred:
         return GO_ON
     ready = _wait(c, now, check_signals)
     if ready == NET_INTERRUPTED:
         return RUN_SIGNALS
-    if ready == NET_ERROR or (ready > 0 and ready & NET_READABLE and not _receive(c, &now)):
-        _drop(c, now)
+    if ready == NET_ERROR or (ready > 0 and ready & NET_READABLE and not connection_receive(c, &now)):
+        connection_drop(c, now)
     return GO_ON
 
 
@@ -244,7 +98,7 @@ cdef void _submit(mb_connection* c, mb_batch* b, uint64_t me) noexcept nogil:
         return
     session_submit(c.session, b)
     if c.driver != me:
-        _nudge(c)
+        connection_nudge(c)
 
 
 cdef int64_t _wait_for_driver(mb_connection* c, mb_batch* b) noexcept nogil:
@@ -255,7 +109,7 @@ cdef int64_t _wait_for_driver(mb_connection* c, mb_batch* b) noexcept nogil:
     c.waiting -= 1
     now = net_now()
     if b.deadline <= now:
-        session_detach(c.session, b, ST_DEADLINE)
+        session_detach(c.session, b, ST_UNREACHABLE if c.unreachable else ST_DEADLINE)
     return now
 
 
@@ -265,7 +119,9 @@ cdef int _work(mb_connection* c, mb_batch* b, uint64_t me, bint signals) noexcep
     cdef int verdict
     cdef uint32_t finished
     while b.unfinished:
-        if c.driver != 0 and c.driver != me:
+        if c.hub is not NULL and c.driver == me:
+            connection_resign(c)
+        if c.hub is not NULL or (c.driver != 0 and c.driver != me):
             if _wait_for_driver(c, b) >= check_signals:
                 return RUN_SIGNALS
             continue
@@ -281,7 +137,7 @@ cdef int _work(mb_connection* c, mb_batch* b, uint64_t me, bint signals) noexcep
             c.running = False
             return verdict
     if c.driver == me:
-        _resign(c)
+        connection_resign(c)
     return RUN_DONE
 
 
@@ -299,13 +155,13 @@ cdef class Connection(SessionState):
     request_gap, connect_delay, idle_close : int
         Ns between requests, before the first request, and without traffic before the connection is replaced (0: never).
     """
-    cdef mb_connection link
-    cdef object __weakref__
 
     def __cinit__(self, int window=1, **options):
         memset(&self.link, 0, sizeof(mb_connection))
         self.link.session = &self.c
-        self.link.socket = NET_NONE
+        self.link.socket = self.link.watched = NET_NONE
+        self.link.timer.due = INT64_MAX
+        self.link.timer.owner = &self.link
         self.link.process = sync_process()
         sync_init(&self.link.lock)
         if net_waker_open(&self.link.waker) < 0:
@@ -323,10 +179,10 @@ cdef class Connection(SessionState):
         self.abandon_descriptors()
         sync_destroy(&self.link.lock)
 
-    cdef void enter(self) noexcept:
+    cdef void enter(self) noexcept nogil:
         sync_acquire(&self.link.lock)
 
-    cdef void leave(self) noexcept:
+    cdef void leave(self) noexcept nogil:
         sync_release(&self.link.lock)
 
     cpdef abandon_descriptors(self):
@@ -360,7 +216,7 @@ cdef class Connection(SessionState):
         return self.link.error
 
     def attach(self, net_socket socket):
-        """Take over a connected socket's descriptor; it is closed from here. This thread drives, or nobody does."""
+        """Take over a connected socket's descriptor; it is closed from here. This thread drives, or nobody or a loop does."""
         cdef bint unwanted
         cdef mb_connection* c = &self.link
         if net_prepare(socket) != 0:
@@ -374,6 +230,9 @@ cdef class Connection(SessionState):
                 c.error = 0
                 session_connected(c.session, net_now())
                 c.probed = True
+                c.wanted = c.asked = c.unreachable = False
+                if c.hub is not NULL:
+                    connection_nudge(c)
             sync_release(&c.lock)
             if unwanted:
                 net_close(socket)
@@ -419,7 +278,7 @@ cdef class Connection(SessionState):
             sync_acquire(&c.lock)
             session_detach(c.session, &batch.c, status)
             if c.driver == me:
-                _resign(c)
+                connection_resign(c)
             sync_release(&c.lock)
         batch.owner = None
 
@@ -432,9 +291,9 @@ cdef class Connection(SessionState):
         with nogil:
             sync_acquire(&c.lock)
             if c.socket == NET_NONE:
-                _give_up(c.session, own)
+                connection_give_up(c, own)
             if own is not NULL and c.driver == me:
-                _resign(c)
+                connection_resign(c)
             elif c.waiting:
                 sync_notify(&c.lock)
             sync_release(&c.lock)
@@ -447,7 +306,7 @@ cdef class Connection(SessionState):
             sync_acquire(&c.lock)
             idle = c.driver == 0 and c.socket != NET_NONE
             if idle:
-                _drop(c, net_now())
+                connection_drop(c, net_now())
             sync_release(&c.lock)
         return idle
 
@@ -463,11 +322,11 @@ cdef class Connection(SessionState):
             c.closing = True
             session_abandon(c.session, ST_CLOSED)
             sync_notify(&c.lock)
-            while c.running and c.driver != me:
-                _nudge(c)
+            while c.driver != me and (c.running or (c.hub is not NULL and c.socket != NET_NONE)):
+                connection_nudge(c)
                 c.waiting += 1
                 sync_wait(&c.lock, TICK)
                 c.waiting -= 1
             if c.socket != NET_NONE and (c.driver == 0 or c.driver == me):
-                _drop(c, net_now())
+                connection_drop(c, net_now())
             sync_release(&c.lock)

@@ -8,6 +8,6 @@ from fastmodbus._core.trace cimport mb_trace
 
 cdef class SessionState:
     cdef mb_session c
-    cdef void enter(self) noexcept
-    cdef void leave(self) noexcept
+    cdef void enter(self) noexcept nogil
+    cdef void leave(self) noexcept nogil
     cdef mb_trace _exchange_trace(self, uint32_t capacity) except *

@@ -38,10 +38,10 @@ cdef class SessionState:
     def __dealloc__(self):
         session_free(&self.c)
 
-    cdef void enter(self) noexcept:
+    cdef void enter(self) noexcept nogil:
         """Take the lock of whoever shares the session with other threads. No Python object is made under it."""
 
-    cdef void leave(self) noexcept:
+    cdef void leave(self) noexcept nogil:
         pass
 
     @property

@@ -48,12 +48,17 @@ cdef enum mb_value_flag:
     VALUE_COPIED = 8            # it has just the bits of the registers, in order
     VALUE_LIMITED = 16          # low and high mean something
 
-cdef enum mb_quality:           # design: Quality; the ones that arise here
+cdef enum mb_quality:           # as in files: quality.py has their meanings
     QUALITY_GOOD = 0
+    QUALITY_TIMEOUT = 1
+    QUALITY_LINK = 2
+    QUALITY_PROTOCOL = 3
+    QUALITY_MISSED = 4
     QUALITY_SUSPENDED = 5
     QUALITY_MISSING = 6
     QUALITY_RANGE = 7
     QUALITY_TORN = 8
+    QUALITY_EXCEPTION = 0x80        # or-ed with the code of the device's exception
 
 cdef struct mb_value:
     uint8_t kind                # mb_kind

@@ -1,0 +1,434 @@
+"""One thread that drives many connections and keeps their schedules; it needs the interpreter to begin and to end.
+
+The thread that calls Loop.run is the driver of every connection that joined, until it lets go. Other threads leave
+batches and jobs under a connection's lock and stir the hub; the loop looks at what was stirred, what is readable, and
+whose time has come, and goes back to wait. It reports by two bells, for those who read rows and for the supervisor,
+which resolves, connects, logs and plans in Python. The lock of a hub or of a bell may be taken with a connection's
+lock held, never the other way round.
+"""
+
+from libc.stdint cimport INT64_MAX, int64_t, uint32_t, uint64_t
+from libc.string cimport memset
+
+from fastmodbus._core.answers cimport session_expire, session_next_deadline
+from fastmodbus._core.connection cimport *
+from fastmodbus._core.jobs cimport Job
+from fastmodbus._core.net cimport *
+from fastmodbus._core.reactor cimport Connection
+from fastmodbus._core.schedule cimport job_abandon, job_advance, job_next, mb_job
+from fastmodbus._core.session cimport *
+from fastmodbus._core.spec cimport QUIRK_ZERO_ID
+from fastmodbus._core.timers cimport mb_timer, timer_set
+
+cdef enum:
+    ROOM = 64                       # sockets looked at before the time is
+    TICK = 100000000                # ns: how long a signal may go unseen by a thread that waits for a bell
+
+cdef struct mb_bell:
+    sync_lock lock
+    int64_t rung                    # how often
+    int waiting
+
+cdef struct mb_loop:
+    mb_hub hub
+    mb_timer* timers
+    uint64_t me                     # the thread, 0 while none is in run()
+    bint stopping
+    bint failed                     # a socket could not be watched
+    mb_bell rows, news
+    uint64_t turns                  # connections looked at
+
+
+# ---------------------------------------------------------------------------------------------------- bells
+
+cdef void _ring(mb_bell* b) noexcept nogil:
+    sync_acquire(&b.lock)
+    b.rung += 1
+    if b.waiting:
+        sync_notify(&b.lock)
+    sync_release(&b.lock)
+
+
+cdef int64_t _listen(mb_bell* b, int64_t heard, int64_t ns) noexcept nogil:
+    """Wait until a bell rang more often than it was heard; how often it has by now."""
+    cdef int64_t rung
+    sync_acquire(&b.lock)
+    if b.rung == heard and ns > 0:
+        b.waiting += 1
+        sync_wait(&b.lock, ns)
+        b.waiting -= 1
+    rung = b.rung
+    sync_release(&b.lock)
+    return rung
+
+
+# ---------------------------------------------------------------------------------------------------- one connection
+
+cdef void _advance(mb_connection* c, int64_t now) noexcept nogil:
+    cdef mb_job* j = c.jobs
+    while j is not NULL:
+        job_advance(j, c.session, now)
+        j = j.next
+
+
+cdef bint _needs_probe(const mb_connection* c, int64_t now) noexcept nogil:
+    """Whether the socket is to be looked at before it is used: a write must not go to a peer that has closed."""
+    cdef const mb_session* s = c.session
+    if s.window.in_flight:
+        return False
+    if s.queues.first[<int>PRIORITY_WRITE] is not NULL or s.quirks & QUIRK_ZERO_ID:
+        return True
+    return c.idle_close != 0 and now - s.last_traffic > c.idle_close
+
+
+cdef bint _exchange(mb_connection* c, int ready, int64_t* now) noexcept nogil:
+    """Receive what is there, let time pass, send what is due. False when the connection is gone."""
+    cdef mb_session* s = c.session
+    cdef uint32_t finished
+    if ready & NET_READABLE and not connection_receive(c, now):
+        return False
+    while True:
+        finished = s.queues.finished
+        _advance(c, now[0])
+        session_expire(s, now[0])
+        if _needs_probe(c, now[0]) and not connection_probe(c, now):
+            return False
+        if c.socket == NET_NONE:
+            return True
+        if s.state != SESSION_UP or not connection_send(c, now[0]):
+            connection_save(c, now)
+            return False
+        if s.queues.finished == finished:
+            return True
+
+
+cdef void _without_connection(mb_loop* l, mb_connection* c, int64_t now) noexcept nogil:
+    """Rows go on without one; calls wait while the supervisor tries, and end when it failed."""
+    _advance(c, now)
+    session_expire(c.session, now)
+    if c.unreachable:
+        connection_give_up(c, NULL)
+    if not c.wanted and not c.closing:
+        c.wanted = True
+        _ring(&l.news)
+
+
+cdef void _watch(mb_loop* l, mb_connection* c) noexcept nogil:
+    """Have the poller watch the socket for what is needed now."""
+    cdef bint want_write = c.session.output_size != 0
+    cdef bint again = c.watched == c.socket
+    if c.socket == NET_NONE or (again and c.watched_writable == want_write):
+        return
+    if net_poller_watch(&l.hub.poller, c.socket, c, want_write, again) != 0:
+        l.failed = True
+        return
+    c.watched = c.socket
+    c.watched_writable = want_write
+
+
+cdef void _report(mb_loop* l, mb_connection* c) noexcept nogil:
+    """Ring for what the jobs and the session have to tell."""
+    cdef bint rows = False, news = c.session.event_count > 0
+    cdef mb_job* j = c.jobs
+    while j is not NULL:
+        rows = rows or j.bell
+        news = news or j.news
+        j.bell = j.news = False
+        j = j.next
+    if rows:
+        _ring(&l.rows)
+    if news and not c.told:
+        c.told = True
+        _ring(&l.news)
+
+
+cdef int64_t _next(mb_connection* c, int64_t now) noexcept nogil:
+    cdef int64_t next = session_next_deadline(c.session, now)
+    cdef mb_job* j = c.jobs
+    while j is not NULL:
+        next = min(next, job_next(j))
+        j = j.next
+    return next
+
+
+cdef void _turn(mb_loop* l, mb_connection* c, int ready) noexcept nogil:
+    """Everything that is to be done for a connection now. The lock is held, and released over system calls."""
+    cdef int64_t now = net_now()
+    cdef uint32_t finished = c.session.queues.finished
+    c.driver = l.me
+    c.running = True
+    c.stirred = False
+    if c.socket != NET_NONE and (c.closing or not _exchange(c, ready, &now)):
+        connection_drop(c, now)
+    if c.socket == NET_NONE:
+        _without_connection(l, c, now)
+    elif c.unacknowledged and c.session.window.in_flight > 0:
+        c.unacknowledged = False
+        net_acknowledge(c.socket)
+    _watch(l, c)
+    timer_set(&l.timers, &c.timer, max(_next(c, now), now + 1))     # later than any look at the time before
+    _report(l, c)
+    c.running = False
+    l.turns += 1
+    if c.waiting and (c.session.queues.finished != finished or c.closing):
+        sync_notify(&c.lock)
+
+
+cdef void _let_go(mb_loop* l, mb_connection* c) noexcept nogil:
+    """The connection is no longer driven from here; whoever waits at it may drive."""
+    timer_set(&l.timers, &c.timer, INT64_MAX)
+    if c.watched != NET_NONE:
+        net_poller_forget(&l.hub.poller, c.watched)
+        c.watched = NET_NONE
+    c.hub = NULL
+    c.leaving = c.wanted = c.asked = c.unreachable = False
+    if c.driver == l.me:
+        connection_resign(c)
+    sync_notify(&c.lock)
+
+
+cdef void _look_at(mb_loop* l, mb_connection* c, int ready) noexcept nogil:
+    """A thread that drove when the loop claimed the connection resigns first, and stirs it then."""
+    sync_acquire(&c.lock)
+    if c.leaving:
+        _let_go(l, c)
+    elif c.hub is not NULL and (c.driver == 0 or c.driver == l.me):
+        _turn(l, c, ready)
+    else:
+        timer_set(&l.timers, &c.timer, INT64_MAX)
+    sync_release(&c.lock)
+
+
+# ---------------------------------------------------------------------------------------------------- all of them
+
+cdef mb_connection* _next_stirred(mb_hub* hub) noexcept nogil:
+    cdef mb_connection* c
+    sync_acquire(&hub.lock)
+    c = hub.stirred
+    if c is not NULL:
+        hub.stirred = c.next_stirred
+        c.listed = False
+    sync_release(&hub.lock)
+    return c
+
+
+cdef void _look_at_stirred(mb_loop* l) noexcept nogil:
+    cdef mb_connection* c = _next_stirred(&l.hub)
+    while c is not NULL:
+        _look_at(l, c, 0)
+        c = _next_stirred(&l.hub)
+
+
+cdef void _look_at_due(mb_loop* l) noexcept nogil:
+    """Once each, though something may be due again at once: sockets and threads come in between."""
+    cdef int64_t now = net_now()
+    while l.timers is not NULL and l.timers.due <= now:
+        _look_at(l, <mb_connection*>l.timers.owner, 0)
+
+
+cdef bint _may_sleep(mb_hub* hub) noexcept nogil:
+    """Whether nobody stirred anything; from here on whoever does wakes the loop."""
+    sync_acquire(&hub.lock)
+    hub.sleeping = hub.stirred is NULL
+    sync_release(&hub.lock)
+    return hub.sleeping
+
+
+cdef void _work(mb_loop* l) noexcept nogil:
+    cdef net_event events[ROOM]
+    cdef int i, count
+    cdef int64_t until
+    while not l.stopping:
+        until = l.timers.due if l.timers is not NULL else INT64_MAX
+        if not _may_sleep(&l.hub):
+            until = 0
+        count = net_poller_wait(&l.hub.poller, until, events, ROOM)
+        for i in range(count):
+            _look_at(l, <mb_connection*>events[i].who, events[i].ready)
+        _look_at_due(l)
+        _look_at_stirred(l)
+
+
+cdef class Loop:
+    """Drives the connections that joined it, in the thread that calls `run`.
+
+    Its methods may be called by any thread, those that say so while it runs. It is for one process: a forked child only
+    calls `abandon_descriptors`.
+    """
+    cdef mb_loop c
+    cdef dict members               # Connection -> list of Job
+    cdef object __weakref__
+
+    def __cinit__(self):
+        memset(&self.c, 0, sizeof(mb_loop))
+        sync_init(&self.c.hub.lock)
+        sync_init(&self.c.rows.lock)
+        sync_init(&self.c.news.lock)
+        self.members = {}
+        if net_waker_open(&self.c.hub.waker) < 0:
+            raise OSError("no descriptor for waking the loop")
+        if net_poller_open(&self.c.hub.poller, &self.c.hub.waker) < 0:
+            net_waker_close(&self.c.hub.waker)
+            raise OSError("no descriptor for the loop to wait at")
+
+    def __dealloc__(self):
+        self.abandon_descriptors()
+
+    cpdef abandon_descriptors(self):
+        """Close the descriptors and do nothing else: for a forked child, whose copies they are."""
+        net_poller_close(&self.c.hub.poller)
+        net_waker_close(&self.c.hub.waker)
+
+    def run(self):
+        """Drive until `stop`. The thread does not need the interpreter meanwhile.
+
+        Raises
+        ------
+        OSError
+            A socket could not be watched; all connections are let go of.
+        """
+        cdef Connection connection
+        self.c.failed = False
+        self.c.me = sync_thread()
+        for connection in list(self.members):
+            self.claim(connection)
+        with nogil:
+            _work(&self.c)
+        for connection in list(self.members):
+            with nogil:
+                sync_acquire(&connection.link.lock)
+                if connection.link.hub is &self.c.hub:
+                    _let_go(&self.c, &connection.link)
+                sync_release(&connection.link.lock)
+        with nogil:
+            _look_at_stirred(&self.c)       # nothing is left that would be looked at; the list is emptied
+        self.c.me = 0
+        self.c.stopping = False
+        _ring(&self.c.rows)
+        _ring(&self.c.news)
+
+    cdef void claim(self, Connection connection) noexcept:
+        with nogil:
+            sync_acquire(&connection.link.lock)
+            connection.link.hub = &self.c.hub
+            connection_nudge(&connection.link)
+            sync_release(&connection.link.lock)
+
+    def stop(self):
+        """Have `run` return soon."""
+        self.c.stopping = True
+        net_wake(&self.c.hub.waker)
+
+    @property
+    def running(self):
+        """Whether a thread is in `run`."""
+        return self.c.me != 0
+
+    def add(self, Connection connection not None, Job job not None):
+        """Poll a job on a connection, also while the loop runs; the connection joins the loop with its first job.
+
+        Raises
+        ------
+        ValueError
+            The connection belongs to another loop, or the job is for another connection.
+        """
+        cdef mb_connection* c = &connection.link
+        if job.owner is not connection:
+            raise ValueError("the job is for another connection")
+        if c.hub is not NULL and c.hub is not &self.c.hub:
+            raise ValueError("the connection is polled by another loop")
+        jobs = self.members.setdefault(connection, [])
+        jobs.append(job)
+        with nogil:
+            sync_acquire(&c.lock)
+            job.c.next = c.jobs
+            c.jobs = &job.c
+            if c.hub is not NULL:
+                connection_nudge(c)
+            sync_release(&c.lock)
+        if self.c.me and c.hub is NULL:
+            self.claim(connection)
+
+    def remove(self, Connection connection not None, Job job not None):
+        """Stop polling a job, also while the loop runs. With its last job the connection is its callers' again."""
+        cdef mb_connection* c = &connection.link
+        cdef mb_job** at = &c.jobs
+        jobs = self.members.get(connection, [])
+        if job not in jobs:
+            return
+        jobs.remove(job)
+        with nogil:
+            sync_acquire(&c.lock)
+            while at[0] is not NULL and at[0] is not &job.c:
+                at = &at[0].next
+            if at[0] is not NULL:
+                at[0] = job.c.next
+            job_abandon(&job.c, c.session)
+            if c.hub is not NULL:
+                connection_nudge(c)
+            sync_release(&c.lock)
+        if not jobs:
+            self.release(connection)
+
+    cdef int release(self, Connection connection) except -1:
+        cdef mb_connection* c = &connection.link
+        with nogil:
+            sync_acquire(&c.lock)
+            while c.hub is not NULL:
+                c.leaving = True
+                connection_nudge(c)
+                c.waiting += 1
+                sync_wait(&c.lock, TICK)
+                c.waiting -= 1
+            sync_release(&c.lock)
+        del self.members[connection]
+        return 0
+
+    def reports(self):
+        """[(connection, needs to be connected, has events or news of its jobs), ...], each told once."""
+        cdef Connection connection
+        cdef bint wanted, told
+        found = []
+        for connection in list(self.members):
+            connection.enter()
+            wanted = connection.link.wanted and not connection.link.asked
+            told = connection.link.told
+            connection.link.asked = connection.link.asked or wanted
+            connection.link.told = False
+            connection.leave()
+            if wanted or told:
+                found.append((connection, bool(wanted), bool(told)))
+        return found
+
+    def unreachable(self, Connection connection not None, bint failed):
+        """An attempt to connect failed: calls end until the next one begins. Not `failed`: it begins."""
+        with nogil:
+            sync_acquire(&connection.link.lock)
+            connection.link.unreachable = failed and connection.link.socket == NET_NONE
+            if connection.link.hub is not NULL:
+                connection_nudge(&connection.link)
+            sync_release(&connection.link.lock)
+
+    def wait_rows(self, int64_t heard, int64_t ns):
+        """Wait for rows that somebody asked to be told of, at most 100 ms; what to give as `heard` the next time."""
+        cdef int64_t rung
+        with nogil:
+            rung = _listen(&self.c.rows, heard, min(ns, <int64_t>TICK))
+        return rung
+
+    def wait_news(self, int64_t heard, int64_t ns):
+        """Wait for something that the supervisor has to look at; as `wait_rows`, without its limit."""
+        cdef int64_t rung
+        with nogil:
+            rung = _listen(&self.c.news, heard, ns)
+        return rung
+
+    def ring(self):
+        """Wake all who wait for rows or news."""
+        _ring(&self.c.rows)
+        _ring(&self.c.news)
+
+    @property
+    def turns(self):
+        """How often a connection was looked at."""
+        return self.c.turns
