@@ -44,6 +44,9 @@ _WHERE = {
     "GatewayTargetFailed": "errors",
     "ProtocolError": "errors",
     "RequestTimeout": "errors",
+    "Overrun": "errors",
+    "Poller": "poller",
+    "PollStatistics": "poller",
     "ConnectionFailed": "errors",
     "ClientClosed": "errors",
     "ForkedClient": "errors",
@@ -75,7 +78,10 @@ __all__ = [
     "MemoryParityError",
     "ModbusError",
     "OpenPlant",
+    "Overrun",
     "Plant",
+    "PollStatistics",
+    "Poller",
     "ProtocolError",
     "Quality",
     "ReadPlan",
@@ -116,11 +122,13 @@ if TYPE_CHECKING:
         MapError,
         MemoryParityError,
         ModbusError,
+        Overrun,
         ProtocolError,
         RequestTimeout,
     )
     from .maps import Limits, Map, Plant, load_map, load_plant
     from .plan import ReadPlan
+    from .poller import Poller, PollStatistics
     from .plant import OpenPlant, open_plant
     from .quality import Quality
     from .samples import Samples, concat, to_xarray

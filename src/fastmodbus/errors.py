@@ -26,6 +26,7 @@ __all__ = [
     "MapError",
     "MemoryParityError",
     "ModbusError",
+    "Overrun",
     "ProtocolError",
     "RecorderError",
     "RequestTimeout",
@@ -156,6 +157,10 @@ class MapError(ModbusError, ValueError):
     file: str = ""
     tag: str = ""
     field: str = ""
+
+
+class Overrun(ModbusError):
+    """A consumer of polled rows was too slow: some were overwritten before it came to them."""
 
 
 class RecorderError(ModbusError, OSError):

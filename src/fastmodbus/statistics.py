@@ -2,8 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol, Self
+
+
+def percentile_of(histogram: Sequence[tuple[float, int]], percentile: float) -> float:
+    """The upper bound of the bucket, of (upper bound, count) in order, that so many percent reach; NaN of nothing."""
+    total = sum(count for _, count in histogram)
+    seen = 0
+    for bound, count in histogram:
+        seen += count
+        if total and seen >= total * percentile / 100:
+            return bound
+    return float("nan")
 
 
 class Source(Protocol):
@@ -68,10 +80,4 @@ class Statistics:
 
     def round_trip(self, percentile: float) -> float:
         """Seconds that so many percent of the answers took at most, to 12 %; NaN before the first answer."""
-        total = sum(count for _, count in self.histogram)
-        seen = 0
-        for bound, count in self.histogram:
-            seen += count
-            if total and seen >= total * percentile / 100:
-                return bound
-        return float("nan")
+        return percentile_of(self.histogram, percentile)

@@ -24,24 +24,16 @@ from .address import BIT_AREAS
 from .calls import Call, Steps
 from .explain import error_of
 from .naming import Names, Request, Selection, requests_of
-from .plan import Read, ReadPlan
+from .plan import ReadPlan
+from .plan.refining import REFUSALS, ReadKey, Refinement, read_key
 from .quality import quality_of
-from .spec import ExceptionCode, FunctionCode, Status
+from .spec import FunctionCode, Status
 from .tags import Tag
 from .values import Decoder, Encoded, encode_tag
 
 log = logging.getLogger("fastmodbus")
 
-_REFUSALS = frozenset(
-    {ExceptionCode.ILLEGAL_DATA_ADDRESS, ExceptionCode.ILLEGAL_DATA_VALUE, ExceptionCode.SERVER_DEVICE_FAILURE}
-)
-_TRIES = 2  # of a tag that is refused alone, before it is a hole
-_ReadKey = tuple[int, str, int, int, bool]
 _Result = tuple[int, int, int, int, int, int, int, bool, int]
-
-
-def _read_key(read: Read) -> _ReadKey:
-    return read.unit, read.area, read.address, read.count, read.repeat
 
 
 class _Poll:
@@ -49,10 +41,10 @@ class _Poll:
 
     def __init__(self, call: Call, selection: Selection) -> None:
         self.call, self.selection = call, selection
-        self.answers: dict[_ReadKey, NDArray[Any]] = {}
-        self.failures: dict[_ReadKey, _Result] = {}
-        self.settled: set[_ReadKey] = set()  # failed, and asking again would not help
-        self.alone: dict[int, int] = {}
+        self.answers: dict[ReadKey, NDArray[Any]] = {}
+        self.failures: dict[ReadKey, _Result] = {}
+        self.refinement = Refinement()
+        self.settled = self.refinement.settled  # failed, and asking again would not help
         self.start(selection.decoder, selection.requests)
 
     def start(self, decoder: Decoder, requests: list[Request]) -> None:
@@ -68,7 +60,7 @@ class _Poll:
                     [
                         number
                         for number, read in enumerate(self.decoder.plan.reads)
-                        if read.stage == stage and _read_key(read) not in self.answers.keys() | self.settled
+                        if read.stage == stage and read_key(read) not in self.answers.keys() | self.settled
                     ]
                 )
             if not self.failures or not self._refine():
@@ -84,7 +76,7 @@ class _Poll:
     def _note(self, batch: Batch, numbers: list[int]) -> None:
         fine = batch.ok()
         for index, number in enumerate(numbers):
-            key = _read_key(self.decoder.plan.reads[number])
+            key = read_key(self.decoder.plan.reads[number])
             result = None if fine else batch.result(index)
             if result is None or result[0] == Status.OK:
                 self.answers[key] = self.targets[number]
@@ -94,58 +86,36 @@ class _Poll:
 
     def _refine(self) -> bool:
         """Make the next generation of the plan; False when asking again would not help."""
-        plan, again = self.decoder.plan, False
+        refused = []
         for read in self.decoder.plan.reads:
-            key = _read_key(read)
+            key = read_key(read)
             result = self.failures.get(key)
             if result is None or key in self.settled:
                 continue
-            if result[0] != Status.EXCEPTION or result[2] not in _REFUSALS:
-                self.settled.add(key)
-                continue
-            finer = plan.without_bridges(read)
-            if finer is plan:
-                finer = plan.split(read)
-            if finer is not plan:
-                self.failures.pop(key)
-                plan = finer
-            elif self._blame(plan.culprits(read)):
-                again = True
+            if result[0] == Status.EXCEPTION and result[2] in REFUSALS:
+                refused.append(read)
             else:
                 self.settled.add(key)
-        if plan is not self.decoder.plan:
-            decoder = Decoder(plan)
-            self.start(decoder, requests_of(decoder))
-            return True
-        return again
-
-    def _blame(self, tags: Iterable[int]) -> bool:
-        """Count the failures of tags that were asked alone; whether they have a try left.
-
-        While nothing was answered the device may be starting, and no tag is to blame.
-        """
-        left = False
-        if not self.answers:
-            return left
-        for tag in tags:
-            self.alone[tag] = self.alone.get(tag, 0) + 1
-            left |= self.alone[tag] < _TRIES
-        return left
+        plan, again = self.refinement.refine(self.decoder.plan, refused, answered=bool(self.answers))
+        if plan is self.decoder.plan:
+            return again
+        left = {read_key(read) for read in plan.reads}
+        self.failures = {key: result for key, result in self.failures.items() if key in left}
+        decoder = Decoder(plan)
+        self.start(decoder, requests_of(decoder))
+        return True
 
     def finish(self) -> None:
         """Remember what was learnt, if the device answered anything at all."""
         plan = self.decoder.plan
         if not self.answers:
             return
-        holes = [tag for tag, tries in self.alone.items() if tries >= _TRIES]
-        for tag in self.selection.unsaid(holes):
+        for tag in self.selection.unsaid(self.refinement.holes):
             log.warning(
                 "%s: %s (%s) is refused by the device and left out",
                 self.call.where.label, plan.tags[tag].name, plan.tags[tag].address,
             )  # fmt: skip
-        if holes:
-            # Bridges and splits were given up in search of these: they get another chance without them.
-            plan = plan.forget().hole(*plan.skipped, *holes)
+        plan = self.refinement.conclude(plan)
         if plan is not self.selection.plan:
             self.selection.learn(plan, now() / 1e9)
 
@@ -153,7 +123,7 @@ class _Poll:
         """The values of the plan's tags, by their numbers."""
         statuses = np.zeros(len(self.targets), np.uint8)
         for number, read in enumerate(self.decoder.plan.reads):
-            key = _read_key(read)
+            key = read_key(read)
             if key not in self.answers:
                 result = self.failures[key]
                 statuses[number] = quality_of(result[0], result[2])

@@ -103,11 +103,12 @@ def _open(address: Address, seconds: float, source: str | None) -> socket.socket
     return connection
 
 
-def _jitter() -> float:
-    """Between half and all, so that the clients of one device do not come back together."""
+def backoff(attempt: int) -> float:
+    """Seconds until a connection is tried again that was tried so many times before: between half and all of it, so that
+    the clients of one device do not come back together."""
     from random import uniform
 
-    return uniform(0.5, 1.0)
+    return min(_BACKOFF * 2.0 ** min(attempt, 20), _LONGEST_BACKOFF) * uniform(0.5, 1.0)
 
 
 def _in_words(error: OSError) -> str:
@@ -167,7 +168,7 @@ class Link:
             if batch.attached:
                 core.detach(batch)
         if core.has_events or self._wire:
-            self._report()
+            self.report()
 
     def _run_on(self, batch: Batch, verdict: int) -> None:
         fruitless, answers = 0, -1
@@ -207,10 +208,20 @@ class Link:
             raise errors.ConnectionFailed(
                 f"{self.place}: no connection: {self.lost}", host=self.host, port=self.port
             ) from error
-        self._report()
+        self.report()
 
     def close(self) -> None:
         self.core.close()
+
+    def try_to_connect(self) -> bool:
+        """Connect, once, for whoever keeps the connection up while others use it; what went wrong is in `lost`."""
+        self._watch_wire()
+        try:
+            self.core.attach(self._connected_socket(self.options.connect_timeout or 5.0))
+        except OSError as error:
+            self.lost = _in_words(error)
+            return False
+        return True
 
     # -------------------------------------------------------------------------------------------- connecting
 
@@ -237,7 +248,7 @@ class Link:
         """
         attempt = 0
         self._note_loss()
-        self._report()
+        self.report()
         if fruitless > batch.repeats + 1:
             closed = "closes them" if self.core.fault == Fault.NONE else "they have to be closed"
             self.lost = f"the device accepts connections and {closed} without an answer ({self.lost})"
@@ -250,7 +261,7 @@ class Link:
                 return
             except OSError as error:
                 self.lost = _in_words(error)
-                pause = min(_BACKOFF * 2**attempt, _LONGEST_BACKOFF) * _jitter()
+                pause = backoff(attempt)
                 if not self._wait_to_try_again(batch, pause):
                     self.core.give_up(batch)
                     _log().debug("%s: no connection: %s", self.place, self.lost)
@@ -278,7 +289,7 @@ class Link:
 
     # -------------------------------------------------------------------------------------------- logging
 
-    def _report(self) -> None:
+    def report(self) -> None:
         """Log what the core noticed: changes of the connection once each, oddities once, the rest at debug level."""
         events, more = self.core.drain_events()
         for _, kind, fault, transaction_id, unit in events:

@@ -196,6 +196,7 @@ cdef void _answer(mb_session* s, const mb_frame* frame, int64_t now) noexcept no
     window_close(&s.window, k, now)
     if b is NULL:
         s.counters.stale += 1
+        unit_answered(&s.units, frame.unit)
         return
     sent = b.transactions[index].sent
     s.counters.answers += 1
@@ -260,14 +261,17 @@ cdef void _expire_slot(mb_session* s, int16_t k, int64_t now) noexcept nogil:
     cdef mb_transaction* t
     cdef bint banished = window_banish(&s.window, slot.transaction_id)
     cdef bint zero_id = s.zero_ids > 0
+    cdef uint8_t unit
     s.zero_ids -= zero_id
     if not banished or s.quirks & QUIRK_ZERO_ID or _unsent(s, slot.transaction_id):
         # No memory to remember the id, no ids to tell late answers by, or the peer does not even read.
         session_break(s, FAULT_PARTIAL, -1)
     s.counters.timeouts += b is not NULL
     session_event(s, EVENT_TIMEOUT, FAULT_NONE, slot.transaction_id, slot.unit, now)
+    unit = slot.unit
     window_close(&s.window, k, 0)
     if b is NULL:
+        unit_silent(&s.units, unit)
         return
     t = &b.transactions[index]
     session_asked_again(s, t, False)

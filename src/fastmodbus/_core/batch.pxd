@@ -61,6 +61,7 @@ cdef struct mb_batch:
     uint8_t late                # of a poll that does not get round in time: more in flight may help
     int64_t timeout             # ns the device may take for one answer
     int64_t deadline            # monotonic ns, INT64_MAX for none
+    int64_t submitted           # of writes: when, monotonic ns; 0 once its first request was sent
     mb_batch* previous
     mb_batch* next
 

@@ -195,20 +195,24 @@ cdef class Job:
         self.owner.leave()
         return waiting
 
-    def state(self):
-        """(rows closed, done, suspended, refused since the last call)."""
-        cdef int64_t row
-        cdef bint done, suspended, refused
+    def news(self):
+        """(some unit is left alone because it does not answer, some read was refused since the last call)."""
+        cdef bint suspended, refused
         self.owner.enter()
-        row, done, suspended, refused = self.c.row, self.c.done, self.c.suspended, self.c.refused
+        suspended, refused = self.c.suspended, self.c.refused
         self.c.refused = False
         self.owner.leave()
-        return row, bool(done), bool(suspended), bool(refused)
+        return bool(suspended), bool(refused)
 
     @property
     def rows(self):
         """Rows closed so far."""
         return self.c.row
+
+    @property
+    def done(self):
+        """Whether no more rows will be opened."""
+        return self.c.done
 
     @property
     def due(self):
@@ -281,6 +285,6 @@ cdef class Job:
         next = job_next(&self.c)
         return None if next == INT64_MAX else next
 
-    def abandon(self):
-        """For drivers in Python: close the open row as it is, and be done."""
-        job_abandon(&self.c, &self.owner.c)
+    def pause(self):
+        """For drivers in Python: take back what is asked for the open row."""
+        job_pause(&self.c, &self.owner.c)

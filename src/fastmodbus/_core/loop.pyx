@@ -15,7 +15,7 @@ from fastmodbus._core.connection cimport *
 from fastmodbus._core.jobs cimport Job
 from fastmodbus._core.net cimport *
 from fastmodbus._core.reactor cimport Connection
-from fastmodbus._core.schedule cimport job_abandon, job_advance, job_next, mb_job
+from fastmodbus._core.schedule cimport job_advance, job_next, job_pause, mb_job
 from fastmodbus._core.session cimport *
 from fastmodbus._core.spec cimport QUIRK_ZERO_ID
 from fastmodbus._core.timers cimport mb_timer, timer_set
@@ -271,6 +271,12 @@ cdef class Loop:
             net_waker_close(&self.c.hub.waker)
             raise OSError("no descriptor for the loop to wait at")
 
+    def __del__(self):
+        """Nobody else takes the jobs off the connections, which may live on."""
+        for connection, jobs in list(self.members.items()):
+            for job in list(jobs):
+                self.remove(connection, job)
+
     def __dealloc__(self):
         self.abandon_descriptors()
 
@@ -335,7 +341,7 @@ cdef class Loop:
         cdef mb_connection* c = &connection.link
         if job.owner is not connection:
             raise ValueError("the job is for another connection")
-        if c.hub is not NULL and c.hub is not &self.c.hub:
+        if c.jobs is not NULL and connection not in self.members:
             raise ValueError("the connection is polled by another loop")
         jobs = self.members.setdefault(connection, [])
         jobs.append(job)
@@ -350,7 +356,8 @@ cdef class Loop:
             self.claim(connection)
 
     def remove(self, Connection connection not None, Job job not None):
-        """Stop polling a job, also while the loop runs. With its last job the connection is its callers' again."""
+        """Stop polling a job, also while the loop runs; it may be added again. With its last job the connection is its
+        callers' again."""
         cdef mb_connection* c = &connection.link
         cdef mb_job** at = &c.jobs
         jobs = self.members.get(connection, [])
@@ -363,7 +370,7 @@ cdef class Loop:
                 at = &at[0].next
             if at[0] is not NULL:
                 at[0] = job.c.next
-            job_abandon(&job.c, c.session)
+            job_pause(&job.c, c.session)
             if c.hub is not NULL:
                 connection_nudge(c)
             sync_release(&c.lock)

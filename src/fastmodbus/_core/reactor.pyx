@@ -96,6 +96,8 @@ cdef void _submit(mb_connection* c, mb_batch* b, uint64_t me) noexcept nogil:
     if c.closing:
         session_detach(c.session, b, ST_CLOSED)
         return
+    if b.priority == PRIORITY_WRITE:
+        b.submitted = net_now()
     session_submit(c.session, b)
     if c.driver != me:
         connection_nudge(c)

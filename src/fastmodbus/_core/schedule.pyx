@@ -240,7 +240,7 @@ cdef void _close(mb_job* j, mb_session* s, int64_t now) noexcept nogil:
     if j.every:
         j.due += j.every
     else:
-        j.due = now if first_sent != INT64_MAX else now + SECOND    # nobody to ask: no reason to hurry
+        j.due = now if first_sent != INT64_MAX else max(now, j.due + SECOND)   # nobody to ask: no reason to hurry
     _publish(j, worst)
 
 
@@ -297,11 +297,10 @@ cdef int64_t job_next(const mb_job* j) noexcept nogil:
     return INT64_MAX if j.done else j.due
 
 
-cdef void job_abandon(mb_job* j, mb_session* s) noexcept nogil:
-    """Take the job off: a row that is open was never there."""
+cdef void job_pause(mb_job* j, mb_session* s) noexcept nogil:
+    """The session is no longer driven for this job: an open row begins anew when it is again, if its time is not over."""
     cdef int32_t k
     if j.open:
         for k in range(j.poll.stage_count):
             session_detach(s, j.poll.stages[k], ST_CANCELLED)
     j.open = False
-    j.done = True

@@ -305,6 +305,9 @@ cdef void _encode(mb_session* s, mb_batch* b, int32_t index, int64_t now) noexce
     t.crowd = <uint8_t>min(s.window.in_flight, 255)
     t.tries += 1
     t.sent = now
+    if b.submitted:
+        s.counters.longest_write_wait = max(s.counters.longest_write_wait, now - b.submitted)
+        b.submitted = 0
     s.counters.requests += 1
     s.expire_at = min(s.expire_at, now + slot.timeout)
     if HASTENED_BESIDE <= t.hastened <= HASTENED_IN_VAIN:

@@ -99,6 +99,11 @@ cdef class SessionState:
             "bytes_sent": c.bytes_sent, "bytes_received": c.bytes_received,
         }
 
+    @property
+    def longest_write_wait(self):
+        """Ns that a write had to wait for its turn at most."""
+        return self.c.counters.longest_write_wait
+
     def round_trips(self):
         """The histogram of round trips: [(upper bound in ns, count), ...] of the buckets that are not empty."""
         cdef mb_counters c

@@ -37,6 +37,7 @@ cdef struct mb_counters:
     uint64_t losses
     uint64_t bytes_sent
     uint64_t bytes_received
+    int64_t longest_write_wait  # ns from a write's submission to its first sending
     uint32_t round_trips[HISTOGRAM_BUCKETS]
 
 

@@ -26,6 +26,12 @@ cdef inline void unit_answered(mb_units* u, uint8_t unit) noexcept nogil:
     u.failures[unit] = 0
 
 
+cdef inline void unit_silent(mb_units* u, uint8_t unit) noexcept nogil:
+    """A request stayed without an answer. Of one that nobody waits for any more that is all there is to note."""
+    if u.failures[unit] < 255:
+        u.failures[unit] += 1
+
+
 cdef inline void unit_failed(mb_units* u, mb_queues* q, mb_batch* b, uint8_t unit) noexcept nogil:
     """A request to the unit failed for good; when that suspends it, nothing more of the batch is sent to it.
 
@@ -34,8 +40,7 @@ cdef inline void unit_failed(mb_units* u, mb_queues* q, mb_batch* b, uint8_t uni
     """
     cdef int32_t i
     cdef mb_transaction* t
-    if u.failures[unit] < 255:
-        u.failures[unit] += 1
+    unit_silent(u, unit)
     if not unit_suspended(u, unit) or b.unfinished == 0:
         return
     queue_forget_unanswered(b, unit)
