@@ -13,10 +13,14 @@ _WHERE = {
     "Plant": "maps",
     "Quality": "quality",
     "ReadPlan": "plan",
+    "RecordStats": "recorder",
+    "Recorder": "recorder",
+    "RecorderError": "errors",
     "Samples": "samples",
     "Tag": "tags",
     "decode": "values",
     "encode": "values",
+    "load": "recorder",
     "load_map": "maps",
     "load_plant": "maps",
     "open_plant": "plant",
@@ -85,6 +89,9 @@ __all__ = [
     "ProtocolError",
     "Quality",
     "ReadPlan",
+    "RecordStats",
+    "Recorder",
+    "RecorderError",
     "RequestTimeout",
     "Samples",
     "Simulator",
@@ -94,6 +101,7 @@ __all__ = [
     "connect",
     "decode",
     "encode",
+    "load",
     "load_map",
     "load_plant",
     "open_plant",
@@ -124,6 +132,7 @@ if TYPE_CHECKING:
         ModbusError,
         Overrun,
         ProtocolError,
+        RecorderError,
         RequestTimeout,
     )
     from .maps import Limits, Map, Plant, load_map, load_plant
@@ -131,6 +140,7 @@ if TYPE_CHECKING:
     from .poller import Poller, PollStatistics
     from .plant import OpenPlant, open_plant
     from .quality import Quality
+    from .recorder import Recorder, RecordStats, load
     from .samples import Samples, concat, to_xarray
     from .simulator import Simulator
     from .spec import ExceptionCode, FunctionCode

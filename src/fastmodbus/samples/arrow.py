@@ -3,12 +3,14 @@
 A table has ``time`` (timestamp[ns, UTC]), one column for each tag, ``_row`` (int64, the number of the row) and
 ``_quality``: null for a row that is good throughout, else a map from the names of what is not good to its `Quality`.
 Integers whose tag has no scale are the device's own, other numbers are scaled; arrays are fixed-size lists; what is not
-good is null. The schema's metadata say the rest, as JSON under ``fastmodbus``.
+good is null. The schema's metadata say the rest, as JSON: ``fastmodbus`` whose rows these are, ``fastmodbus.tags`` the
+settings of the tags.
 """
 
 from __future__ import annotations
 
 import json
+from functools import lru_cache
 from os import PathLike
 from typing import TYPE_CHECKING, Any
 
@@ -29,7 +31,7 @@ if TYPE_CHECKING:
     from .table import Samples
 
 FORMAT = "fastmodbus-samples/1"
-KEY = b"fastmodbus"
+KEY, TAGS = b"fastmodbus", b"fastmodbus.tags"
 TIME, ROW, QUALITY = "time", "_row", "_quality"
 # Times and row numbers grow steadily: their differences are small, and often the same.
 _STEADY = (TIME, ROW)
@@ -40,10 +42,10 @@ _STEADY = (TIME, ROW)
 
 def schema_of(samples: Samples, **more: Any) -> pyarrow.Schema:
     """The schema of some Samples, with ``more`` in its metadata."""
-    fields = samples._layout.exports.get("arrow")
+    fields = samples.layout.exports.get("arrow")
     if fields is None:
-        fields = samples._layout.exports["arrow"] = _fields(samples._layout)
-    anchor = int((samples["time"][:1].view(np.int64) - samples._due[:1]).sum())
+        fields = samples.layout.exports["arrow"] = _fields(samples.layout)
+    anchor = int(samples.anchor[:1].sum())
     about = {
         "format": FORMAT,
         "version": __version__,
@@ -53,8 +55,11 @@ def schema_of(samples: Samples, **more: Any) -> pyarrow.Schema:
         "anchor": anchor,
         **more,
     }
-    about["tags"] = [_tag_to_json(tag) for tag in samples._layout.tags]
-    return fields.with_metadata({KEY: json.dumps(about, ensure_ascii=False, allow_nan=False)})
+    return fields.with_metadata({KEY: _json(about), TAGS: _json([_tag_to_json(tag) for tag in samples.layout.tags])})
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, allow_nan=False)
 
 
 def _fields(layout: Layout) -> pyarrow.Schema:
@@ -109,7 +114,7 @@ def to_batch(samples: Samples, schema: pyarrow.Schema | None = None) -> pyarrow.
     """A RecordBatch of all rows, which shares memory with the Samples where it can."""
     import pyarrow as pa
 
-    layout, source = samples._layout, samples._source
+    layout, source = samples.layout, samples.source
     bad = _Bad(layout)
     schema = schema or schema_of(samples)
     arrays = [pa.array(samples[TIME].view(np.int64)).view(schema.field(TIME).type)]
@@ -217,7 +222,7 @@ def from_table(table: pyarrow.Table) -> Samples:
     from .table import Samples
 
     about = about_of(table.schema)
-    layout = Layout.of_tags(map(_tag_from_json, about["tags"]))
+    layout = _layout(table.schema.metadata[TAGS])
     time = _numpy(table.column(TIME).cast("int64")).view("M8[ns]")
     quality = _qualities(table, layout)
     columns = [_column(table.column(tag.name), tag, bad) for tag, bad in zip(layout.tags, quality, strict=True)]
@@ -232,6 +237,12 @@ def from_table(table: pyarrow.Table) -> Samples:
         group=about["group"],
         period=about["period"],
     )
+
+
+@lru_cache(maxsize=64)
+def _layout(tags: bytes) -> Layout:
+    """The layout of a table; the files of a recording share it."""
+    return Layout.of_tags(map(_tag_from_json, json.loads(tags)))
 
 
 def _numpy(column: Any) -> NDArray[Any]:

@@ -35,7 +35,7 @@ def is_whole(tag: Tag) -> bool:
 
 def elements_of(samples: Samples) -> Iterator[Element]:
     """Each element of each column."""
-    for tag, names in zip(samples._layout.tags, samples._layout.elements, strict=True):
+    for tag, names in zip(samples.layout.tags, samples.layout.elements, strict=True):
         values, quality = samples[tag.name], samples.quality[tag.name]
         whole = samples.raw[tag.name] if is_whole(tag) else None
         for number, name in enumerate(names):

@@ -50,6 +50,8 @@ class Samples(dict[str, NDArray[Any]]):
         The number of the first row; 0 if there is none.
     t : numpy.ndarray of float64
         Monotonic seconds of the instants: steps of the wall clock are not in it.
+    anchor : numpy.ndarray of int64
+        What was added to the monotonic clock for the time of day of each row, in ns.
     meta : mapping of str to Tag
         ``.units``, ``.address``, ``.description`` and so on of each column.
     raw : mapping of str to numpy.ndarray
@@ -62,9 +64,11 @@ class Samples(dict[str, NDArray[Any]]):
         When the request for a value went, and when its answer came; NaT where there was none.
     stats : SampleStatistics
         Counts of values by quality, lateness and round trips.
+    layout, source
+        Where columns come from; for the exports.
     """
 
-    __slots__ = ("_due", "_layout", "_source", "_timing", "device", "group", "period", "row")
+    __slots__ = ("_due", "_timing", "device", "group", "layout", "period", "row", "source")
 
     def __init__(
         self,
@@ -81,7 +85,7 @@ class Samples(dict[str, NDArray[Any]]):
     ) -> None:
         values = (np.ascontiguousarray(source.values(number)) for number in range(len(layout.tags)))
         super().__init__({"time": time, **dict(zip(layout.names, values, strict=True))})
-        self._layout, self._source, self._due, self._timing = layout, source, due, timing
+        self.layout, self.source, self._due, self._timing = layout, source, due, timing
         self.row, self.device, self.group, self.period = row, device, group, period
 
     @classmethod
@@ -118,50 +122,54 @@ class Samples(dict[str, NDArray[Any]]):
         return np.asarray(self._due / 1e9)
 
     @property
+    def anchor(self) -> NDArray[np.int64]:
+        """Nanoseconds between the monotonic clock and UTC, for each row."""
+        return np.asarray(self["time"].view(np.int64) - self._due)
+
+    @property
     def meta(self) -> Mapping[str, Tag]:
         """The tag of each column."""
-        return Named(self._layout.index, self._layout.tags.__getitem__)
+        return Named(self.layout.index, self.layout.tags.__getitem__)
 
     @property
     def raw(self) -> Mapping[str, NDArray[Any]]:
         """The device's own numbers. Of a column that files keep scaled there are none after loading: KeyError."""
-        return Named(self._layout.index, self._raw)
+        return Named(self.layout.index, self._raw)
 
     @property
     def quality(self) -> Mapping[str, NDArray[np.uint8]]:
         """A `Quality` for each value."""
-        return Named(self._layout.index, self._source.quality)
+        return Named(self.layout.index, self.source.quality)
 
     @property
     def ok(self) -> Mapping[str, NDArray[np.bool_]]:
         """Where values are good."""
-        return Named(self._layout.index, lambda number: np.asarray(self._source.quality(number) == Quality.GOOD))
+        return Named(self.layout.index, lambda number: np.asarray(self.source.quality(number) == Quality.GOOD))
 
     @property
     def sent(self) -> Mapping[str, NDArray[np.datetime64]]:
         """When the request for each value went."""
-        return Named(self._layout.index, lambda number: self._clock(self._timing.first_sent(number)))
+        return Named(self.layout.index, lambda number: self._clock(self._timing.first_sent(number)))
 
     @property
     def received(self) -> Mapping[str, NDArray[np.datetime64]]:
         """When the answer with each value came."""
-        return Named(self._layout.index, lambda number: self._clock(self._timing.last_received(number)))
+        return Named(self.layout.index, lambda number: self._clock(self._timing.last_received(number)))
 
     @property
     def stats(self) -> SampleStatistics:
         """What these rows are worth, in numbers."""
-        qualities = map(self._source.quality, range(len(self._layout.tags)))
+        qualities = map(self.source.quality, range(len(self.layout.tags)))
         return SampleStatistics.of(self.row, qualities, self._due, self._timing)
 
     def _raw(self, number: int) -> NDArray[Any]:
-        found = self._source.raw(number)
+        found = self.source.raw(number)
         if found is None:
-            raise KeyError(f"{self._layout.names[number]!r}: the device's own numbers were not kept, only scaled ones")
+            raise KeyError(f"{self.layout.names[number]!r}: the device's own numbers were not kept, only scaled ones")
         return found
 
     def _clock(self, monotonic: NDArray[np.int64]) -> NDArray[np.datetime64]:
-        anchor = self["time"].view(np.int64) - self._due
-        return np.where(monotonic == 0, np.datetime64("NaT", "ns"), (monotonic + anchor).view("M8[ns]"))
+        return np.where(monotonic == 0, np.datetime64("NaT", "ns"), (monotonic + self.anchor).view("M8[ns]"))
 
     # Parts and sums
 
@@ -184,8 +192,8 @@ class Samples(dict[str, NDArray[Any]]):
 
     def _taken(self, index: Index) -> Self:
         return type(self)(
-            self._layout,
-            taken(self._source, len(self._layout.tags), index),
+            self.layout,
+            taken(self.source, len(self.layout.tags), index),
             self["time"][index],
             due=self._due[index],
             row=self.row[index],
@@ -273,9 +281,9 @@ class Samples(dict[str, NDArray[Any]]):
     __hash__ = object.__hash__  # type: ignore[assignment]
 
     def __reduce__(self) -> tuple[Any, ...]:
-        held = taken(self._source, len(self._layout.tags), slice(None))
+        held = taken(self.source, len(self.layout.tags), slice(None))
         state = {name: getattr(self, name) for name in ("row", "device", "group", "period")}
-        return _restored, (type(self), self._layout.tags, held, self["time"], self._due, self._timing, state)
+        return _restored, (type(self), self.layout.tags, held, self["time"], self._due, self._timing, state)
 
     def _refuse(self, *_: Any, **__: Any) -> NoReturn:
         raise TypeError("Samples cannot be changed; dict(samples) is a dict of the same arrays that can")
@@ -347,8 +355,8 @@ def concat(parts: Iterable[Samples]) -> Samples:
     for part in parts[1:]:
         _check_alike(first, part)
     return type(first)(
-        first._layout,
-        joined([part._source for part in parts], len(first._layout.tags)),
+        first.layout,
+        joined([part.source for part in parts], len(first.layout.tags)),
         np.concatenate([part["time"] for part in parts]),
         due=np.concatenate([part._due for part in parts]),
         row=np.concatenate([part.row for part in parts]),
@@ -363,7 +371,7 @@ def _check_alike(one: Samples, other: Samples) -> None:
     for name in ("device", "group", "period"):
         if getattr(one, name) != getattr(other, name):
             raise ValueError(f"concat: {name} is {getattr(one, name)!r} in one and {getattr(other, name)!r} in another")
-    if not one._layout.fits(other._layout):
-        different = {*one._layout.tags} ^ {*other._layout.tags}
+    if not one.layout.fits(other.layout):
+        different = {*one.layout.tags} ^ {*other.layout.tags}
         names = ", ".join(sorted({tag.name for tag in different})) or "their order"
         raise ValueError(f"concat: the columns differ in {names}")

@@ -1,0 +1,179 @@
+"""A journal: rows of one device and group as they come, an Arrow IPC stream that only grows.
+
+Beside it is a file of sums: after each message of the stream, its end and the CRC-32 of everything up to there. What no
+sum vouches for was being written when the process or the power went, and does not count. So every row that is read back
+is one that was written in full, and whoever reads while it is being written sees whole messages.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import struct
+import time
+import zlib
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+from uuid import uuid4
+
+from ..samples import Samples
+from ..samples.arrow import schema_of, to_batch
+from .folder import SUMS, WRITING, Folder, sync_folder, write_all
+
+if TYPE_CHECKING:
+    import pyarrow
+
+FORMAT = "fastmodbus-journal/1"
+_SUM = struct.Struct("<QI")  # where a message ends, CRC-32 up to there
+
+
+class Journal:
+    """A journal that is being written.
+
+    Attributes
+    ----------
+    path : Path
+    size : int
+        Bytes.
+    rows : int
+    opened : float
+        On the monotonic clock.
+    """
+
+    def __init__(self, folder: Folder, first: Samples, dropped: int) -> None:
+        """Begin with the layout and anchor of some rows, which are not written yet; OSError if that cannot be."""
+        self._folder, self._kind = folder, kind_of(first)
+        self.schema = schema_of(first, journal=str(uuid4()), journal_format=FORMAT, dropped=dropped)
+        self.rows = self.size = self._crc = self._sums_size = 0
+        self.opened = time.monotonic()
+        self._unsynced, self._named = False, False
+        self.path, self._rows, self._sums = _create(folder, first)
+        try:
+            self._put(self.schema.serialize())
+        except OSError:
+            self.close()
+            remove(self.path)
+            raise
+
+    def takes(self, samples: Samples) -> bool:
+        """Whether these rows go on where this journal is."""
+        return kind_of(samples) == self._kind
+
+    def append(self, samples: Samples) -> None:
+        """Write rows. After an OSError the journal is as it was before, or `usable` is false."""
+        self._put(to_batch(samples, self.schema).serialize())
+        self.rows += samples.rows
+
+    @property
+    def usable(self) -> bool:
+        """Whether more can be appended."""
+        return self._rows >= 0
+
+    def _put(self, message: pyarrow.Buffer) -> None:
+        crc, size = zlib.crc32(message, self._crc), self.size + message.size
+        try:
+            write_all(self._rows, message)
+            write_all(self._sums, _SUM.pack(size, crc))
+        except OSError:
+            self._take_back()
+            raise
+        self._crc, self.size, self._unsynced = crc, size, True
+        self._sums_size += _SUM.size
+
+    def _take_back(self) -> None:
+        """Cut off what was written in part; where even that fails, nothing more can be appended."""
+        try:
+            os.ftruncate(self._sums, self._sums_size)
+            os.ftruncate(self._rows, self.size)
+        except OSError:
+            self.close()
+
+    def sync(self) -> None:
+        """Let what was written survive a power loss."""
+        if not self._unsynced or not self.usable:
+            return
+        os.fsync(self._rows)
+        os.fsync(self._sums)
+        if not self._named:
+            sync_folder(self._folder.journal)
+            self._named = True
+        self._unsynced = False
+
+    def close(self) -> None:
+        """End it. What was written stays."""
+        for descriptor in (self._rows, self._sums):
+            if descriptor >= 0:
+                with contextlib.suppress(OSError):
+                    os.close(descriptor)
+        self._rows = self._sums = -1
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def kind_of(samples: Samples) -> tuple[object, ...]:
+    """What all rows of a journal have in common: whose they are, columns, anchor and day."""
+    day = samples["time"][0].astype("M8[D]")
+    return samples.device, samples.group, samples.period, samples.layout.tags, int(samples.anchor[0]), day
+
+
+def _create(folder: Folder, first: Samples) -> tuple[Path, int, int]:
+    """A new pair of files, and their descriptors."""
+    number = 0
+    while True:
+        path = folder.journal_name(first.device, first.group, first["time"][0], number)
+        try:
+            rows = os.open(path, WRITING, 0o666)
+            break
+        except FileExistsError:
+            number += 1
+    try:
+        return path, rows, os.open(path.with_suffix(SUMS), WRITING, 0o666)
+    except OSError:
+        os.close(rows)
+        path.unlink()
+        raise
+
+
+def remove(path: Path) -> None:
+    """Remove a journal and its sums."""
+    path.unlink(missing_ok=True)
+    path.with_suffix(SUMS).unlink(missing_ok=True)
+
+
+def read_journal(path: Path) -> pyarrow.RecordBatchReader | None:
+    """The rows of a journal that its sums vouch for; None where there are none, or it is gone."""
+    import pyarrow as pa
+
+    try:
+        sums = path.with_suffix(SUMS).read_bytes()
+        with open(path, "rb") as file:
+            data = pa.py_buffer(_mapped(file.fileno()))
+    except (FileNotFoundError, ValueError):
+        return None
+    end, messages = _vouched(sums, data)
+    return pa.ipc.open_stream(data.slice(0, end)) if messages > 1 else None
+
+
+def _mapped(descriptor: int) -> memoryview:
+    """A file's contents without reading them; ValueError if it is empty."""
+    import mmap
+
+    return memoryview(mmap.mmap(descriptor, 0, access=mmap.ACCESS_READ))
+
+
+def _vouched(sums: bytes, data: pyarrow.Buffer) -> tuple[int, int]:
+    """How far the sums are right, and how many messages that is."""
+    crc = good = messages = 0
+    view = memoryview(data)
+    for end, expected in _SUM.iter_unpack(sums[: len(sums) // _SUM.size * _SUM.size]):
+        if not good < end <= data.size:
+            break
+        crc = zlib.crc32(view[good:end], crc)
+        if crc != expected:
+            break
+        good, messages = end, messages + 1
+    return good, messages
