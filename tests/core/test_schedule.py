@@ -50,7 +50,9 @@ class Rows:
 class Polled:
     """A line with one job on it, whose grid begins a period from now."""
 
-    def __init__(self, poll: Poll, *, every: int = 100 * MS, window: int = 1, line: Line | None = None, **options: Any) -> None:
+    def __init__(
+        self, poll: Poll, *, every: int = 100 * MS, window: int = 1, line: Line | None = None, **options: Any
+    ) -> None:
         self.line = line or Line(window)
         self.poll = poll
         self.start = self.line.now + (every or MS)
