@@ -9,13 +9,16 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from . import options
 from .client import Client, connect
 from .maps import Limits, Map, Plant, PlantDevice, load_plant
 from .options import Target
 from .tags import map_error
+
+if TYPE_CHECKING:
+    from .poller import Poller
 
 
 class OpenPlant:
@@ -66,6 +69,27 @@ class OpenPlant:
 
     def __len__(self) -> int:
         return len(self.clients)
+
+    def poller(self, **options: Any) -> Poller:
+        """A poller of all devices that have groups, at their rates, not yet started.
+
+        Parameters
+        ----------
+        **options
+            Of `Poller`: ``buffer``, ``on_full``.
+
+        Raises
+        ------
+        ValueError
+            Nobody says how often a group is to be polled.
+        """
+        from .poller import Poller
+
+        poller = Poller(**options)
+        for device in self.plant:
+            if device.groups:
+                poller.add(self.clients[device.name], groups=device.groups, device=device.name)
+        return poller
 
     def close(self) -> None:
         """Close all connections for good."""

@@ -13,10 +13,11 @@ from ..spec import PORT
 from ..transport import Link
 from .functions import Functions
 from .named import Named
+from .polled import Polled
 from .tables import Tables
 
 
-class Client(Named, Tables, Functions):
+class Client(Named, Polled, Tables, Functions):
     """A Modbus/TCP client: one connection, kept open, many requests in flight.
 
     It connects at the first call and again after a loss. Threads may share it; their calls share the window.

@@ -14,13 +14,14 @@ import numpy as np
 
 from .._core.batch import image_batch
 from .._core.jobs import Job, Poll
-from ..calls import Call
+from .._core.reactor import now
+from ..calls import NO_DEADLINE, Call
 from ..naming import requests_of
 from ..plan import ReadPlan
 from ..samples import Rows
 from ..values import Decoder
 from .anchors import Anchors
-from .grouping import ONCE_AGAIN, Group
+from .grouping import ONCE_AGAIN, Group, first_instant
 
 if TYPE_CHECKING:
     from ..transport import Link
@@ -29,6 +30,15 @@ if TYPE_CHECKING:
 FEWEST_ROWS, MOST_BYTES = 64, 1 << 26
 _ASSUMED_PERIOD = 1e-3  # back to back
 _LEAST_TIMEOUT = 1_000_000_000
+
+
+class Grid(NamedTuple):
+    """Where the instants of a feed begin and end."""
+
+    phase: float = 0.0  # s later than the multiples of the period
+    aligned: bool = True  # with the wall clock
+    rows: int = -1  # without end
+    duration: float = math.inf  # s
 
 
 class Generation(NamedTuple):
@@ -62,19 +72,22 @@ class Feed:
         self.job: Job | None = None
         self.dropped = 0
         self.removed = False
-        self.grid = (0.0, True)  # phase in seconds, aligned with the wall clock
+        self.grid = Grid()
         self._call, self._anchors, self._buffer = call, anchors, buffer
         self._lock = threading.Lock()
         self._generations: tuple[Generation, ...] = (self._generation(group.selection.plan),)
 
     # -------------------------------------------------------------------------------------------- polling
 
-    def begin(self, start: int, *, rows: int = -1, until: int = 2**63 - 1) -> Job:
-        """Make the job, whose first row is due at `start`."""
-        once = math.isinf(self.period)
-        every = round((ONCE_AGAIN if once else self.period) * 1e9)
-        poll = self._generations[0].poll
-        self.job = Job(self.link.core, poll, start, every, rows=rows, until=until, once=once)
+    def begin(self) -> Job:
+        """Make the job; when there is one, it goes on with its grid."""
+        if self.job is None:
+            grid, once = self.grid, math.isinf(self.period)
+            start = first_instant(now(), self.period, grid.phase, self._anchors.newest if grid.aligned else None)
+            every = round((ONCE_AGAIN if once else self.period) * 1e9)
+            until = NO_DEADLINE if math.isinf(grid.duration) else start + round(grid.duration * 1e9)
+            poll = self._generations[0].poll
+            self.job = Job(self.link.core, poll, start, every, rows=grid.rows, until=until, once=once)
         return self.job
 
     def _generation(self, plan: ReadPlan) -> Generation:
@@ -85,7 +98,7 @@ class Feed:
         for read, request in zip(plan.reads, requests, strict=True):
             stages.setdefault(read.stage, []).append(request)
         batches = [
-            image_batch(part, image).limits(self._timeout, 2**63 - 1, self._call.retries) for part in stages.values()
+            image_batch(part, image).limits(self._timeout, NO_DEADLINE, self._call.retries) for part in stages.values()
         ]
         return Generation(decoder, Poll(batches, decoder.registers, self._capacity(decoder)))
 

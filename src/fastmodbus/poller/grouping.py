@@ -106,7 +106,7 @@ def spread(index: int) -> float:
 def phase_of(phase: Any, every: float, index: int) -> float:
     """The seconds by which a grid is late against the multiples of its period."""
     if isinstance(phase, str) and phase == "spread":
-        return spread(index) * every
+        return 0.0 if math.isinf(every) else spread(index) * every
     if isinstance(phase, str) and not phase[:1].isdigit():
         raise ValueError(f"phase is {phase!r}; allowed are 'spread' and a time from 0 on")
     return seconds("phase", phase, zero=True)
@@ -114,9 +114,10 @@ def phase_of(phase: Any, every: float, index: int) -> float:
 
 def first_instant(now: int, every: float, phase: float, anchor: int | None) -> int:
     """Where a grid begins, on the monotonic clock: aligned with the wall clock by way of `anchor`, or soon."""
-    base, step, late = now + _LEAD, round(every * 1e9), round(phase * 1e9)
     if every == 0:
         return now
+    base, late = now + _LEAD, round(phase * 1e9)
     if anchor is None or math.isinf(every):
-        return base + (0 if math.isinf(every) else late)
+        return base + late
+    step = round(every * 1e9)
     return -((late - anchor - base) // step) * step + late - anchor

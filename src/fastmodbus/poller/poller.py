@@ -12,15 +12,14 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, Self
 
 from .. import checks, errors
 from .._core.loop import Loop
-from .._core.reactor import now
 from ..options import seconds
 from ..samples import Samples, concat
 from ..settings import Settings
 from ..transport import Link
 from .anchors import Anchors
 from .chunks import Chunks
-from .feed import Feed
-from .grouping import first_instant, groups_of, phase_of
+from .feed import Feed, Grid
+from .grouping import Group, groups_of, phase_of
 from .latest import Latest
 from .statistics import PollStatistics, warnings_of
 from .supervisor import Supervisor
@@ -68,7 +67,7 @@ class Poller:
         self._loop = Loop()
         self._anchors = Anchors()
         self._feeds: dict[tuple[str, str], Feed] = {}
-        self._links: dict[tuple[str, int] | Link, int] = {}
+        self._links: dict[Link, int] = {}
         self._own_links: dict[Pollable, Link] = {}
         self._thread: threading.Thread | None = None
         self._supervisor: Supervisor | None = None
@@ -123,23 +122,29 @@ class Poller:
             No period, an unknown tag or group, or a (device, group) that is polled already; nothing is added.
         ForkedClient, ClientClosed
         """
-        settings, link = client._settings, self._link_of(client)
-        name = device or _name_of(settings)
+        found = groups_of(client._settings, tags, every, groups, group)
         with self._lock:
-            self._check_usable(link)
-            found = groups_of(settings, tags, every, groups, group)
-            for one in found:
-                if (name, one.name) in self._feeds:
-                    raise ValueError(f"{name!r}, group {one.name!r} is polled already; give it another group or device name")
+            link = self._link_of(client)
             index = self._links.setdefault(link, len(self._links))
-            made = [Feed(name, one, link, settings.default, self._anchors, self._buffer) for one in found]
-            for feed in made:
-                feed.grid = (phase_of(phase, feed.period, index), align)
-                self._feeds[feed.device, feed.group] = feed
+            grids = [Grid(phase_of(phase, one.every, index), bool(align)) for one in found]
+            return self._put(client, device or name_of(client._settings), found, grids)
+
+    def _put(self, client: Pollable, device: str, groups: list[Group], grids: list[Grid]) -> list[tuple[str, str]]:
+        """Take up the groups of a device."""
+        with self._lock:
+            link = self._link_of(client)
+            self._check_usable(link)
+            for group in groups:
+                if (device, group.name) in self._feeds:
+                    raise ValueError(f"{device!r}, group {group.name!r} is polled already; give another group or device")
+            for group, grid in zip(groups, grids, strict=True):
+                feed = Feed(device, group, link, client._settings.default, self._anchors, self._buffer)
+                feed.grid = grid
                 if self.running:
-                    self._begin(feed)
+                    self._loop.add(link.core, feed.begin())
+                self._feeds[device, group.name] = feed
         self._loop.ring()
-        return [(feed.device, feed.group) for feed in made]
+        return [(device, group.name) for group in groups]
 
     def _link_of(self, client: Pollable) -> Link:
         """The client's connection; one of its own for a client that an event loop drives."""
@@ -162,13 +167,6 @@ class Poller:
         if link.core.closed:
             raise errors.ClientClosed(f"{link.place}: the client is closed", host=link.host, port=link.port)
 
-    def _begin(self, feed: Feed) -> None:
-        phase, align = feed.grid
-        if feed.job is None:
-            feed.begin(first_instant(now(), feed.period, phase, self._anchors.newest if align else None))
-        assert feed.job is not None
-        self._loop.add(feed.link.core, feed.job)
-
     def remove(self, device: str | Pollable, group: str | None = None) -> None:
         """Poll a device, or one of its groups, no more; also while polling is under way. Its rows can still be read.
 
@@ -177,7 +175,7 @@ class Poller:
         ValueError
             It is not polled.
         """
-        name = device if isinstance(device, str) else _name_of(device._settings)
+        name = device if isinstance(device, str) else name_of(device._settings)
         with self._lock:
             for feed in self._selected(name, group):
                 if feed.job is not None:
@@ -214,7 +212,7 @@ class Poller:
             self._began = True
             if self._thread is None:
                 for feed in self._feeds.values():
-                    self._begin(feed)
+                    self._loop.add(feed.link.core, feed.begin())
                 self._supervisor = Supervisor(self._loop, self._anchors, lambda: self._selected(None, None))
                 self._thread = threading.Thread(target=self._loop.run, name="fastmodbus poller", daemon=True)
                 self._thread.start()
@@ -365,7 +363,8 @@ class Poller:
         return f"<Poller: {len(self._feeds)} groups over {len(self._links)} connections, {state}>"
 
 
-def _name_of(settings: Settings) -> str:
+def name_of(settings: Settings) -> str:
+    """What the rows of a client are called: its name, or its address."""
     where = settings.default.where
     if where.name:
         return where.name

@@ -124,10 +124,10 @@ class Supervisor:
     def _learn(self, feed: Feed) -> None:
         if feed not in self._learning:
             self._learning[feed] = Learning(feed)
-        tags = feed.plan.tags
+        tags, keys = feed.plan.tags, {number: key for key, number in feed.keys.items()}
         for number in self._learning[feed].look():
-            log.warning("%s: %s (%s) is refused by the device and left out", feed.label, tags[number].name,
-                        tags[number].address)  # fmt: skip
+            log.warning("%s: %s (%s) is refused by the device and left out", feed.label,
+                        keys.get(number, tags[number].name), tags[number].address)  # fmt: skip
 
     # -------------------------------------------------------------------------------------------- connections
 
