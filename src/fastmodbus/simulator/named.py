@@ -6,7 +6,6 @@ Only the server uses this, under its lock. What a value means is `values`' busin
 import math
 import time
 from collections.abc import Callable
-from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -86,12 +85,12 @@ class NamedValues:
 
     def _store(self, tag: Tag, value: Any) -> None:
         """What a device holds may be beyond what a client may write, and may be no value at all."""
-        tag = _with(tag, write_limits=None)
+        tag = tag.replace(write_limits=None)
         exponent = None
         if tag.scale_from and self._map is not None:
-            exponent = int(self._load(_with(self._map[tag.scale_from], missing=())))
+            exponent = int(self._load(self._map[tag.scale_from].replace(missing=())))
         if _is_nothing(value) and tag.missing:
-            tag, value, exponent = _with(tag, scale=1, offset=0, scale_from=""), tag.missing[0], None
+            tag, value, exponent = tag.replace(scale=1, offset=0, scale_from=""), tag.missing[0], None
         encoded = _encoded(tag, value, exponent)
         address: Address = tag.address
         table = self._unit(self._first if address.unit is None else address.unit).table(address.area)
@@ -110,8 +109,3 @@ def _encoded(tag: Tag, value: Any, exponent: int | None) -> Encoded:
 
 def _is_nothing(value: Any) -> bool:
     return value is None or (isinstance(value, float) and math.isnan(value))
-
-
-def _with(tag: Tag, **changes: Any) -> Tag:
-    """The same tag with other settings."""
-    return Tag(**({field.name: getattr(tag, field.name) for field in fields(Tag)} | changes))
