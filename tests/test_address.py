@@ -193,17 +193,27 @@ def test_only_text_is_an_address():
         ("hr7", ("hr", 7, 7, None)),
         ("3/co0-15", ("co", 0, 15, 3)),
         ("4x1-60", ("hr", 0, 59, None)),
+        ("ir100[10]", ("ir", 100, 109, None)),
+        ("2/hr65535[0x1]", ("hr", 65535, 65535, 2)),
     ],
 )
 def test_ranges(text, expected):
     assert AddressRange.parse(text) == expected
+    assert AddressRange.parse(text).length == expected[2] - expected[1] + 1
     assert AddressRange.parse(str(AddressRange(*expected))) == expected
 
 
-@pytest.mark.parametrize("text", ["0-10", "hr5-", "hr9-5", "hr0-65536", "hr0:u16", "xx1-2", "300/hr1"])
+@pytest.mark.parametrize(
+    "text", ["0-10", "hr5-", "hr9-5", "hr0-65536", "hr0:u16", "xx1-2", "300/hr1", "hr5[0]", "hr0-3[4]"]
+)
 def test_ranges_that_are_none(text):
     with pytest.raises(ValueError, match=r"range|unit"):
         AddressRange.parse(text)
+
+
+def test_a_bare_number_is_shown_both_readings_as_a_range_too():
+    with pytest.raises(ValueError, match=r"hr40101 .0-based.* hr100"):
+        AddressRange.parse("40101")
 
 
 def test_a_range_of_one_unit_does_not_speak_of_another():

@@ -15,6 +15,7 @@ MODEL = (
     "checks",
     "errors",
     "explain",
+    "files",
     "maps",
     "naming",
     "options",

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 import fastmodbus as fm
-from fastmodbus import naming, values
+from fastmodbus import values
+from fastmodbus.naming import names as naming
 
 METER = """
 format = "fastmodbus-map/1"

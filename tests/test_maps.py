@@ -254,7 +254,7 @@ def test_errors_say_file_tag_and_field(write, text, tag, field, says):
         ("[limits]\nmax_regs = 3", "limits", "did you mean 'max_registers'"),
         ("[limits]\nmax_registers = 126", "limits.max_registers", "<= 125"),
         ('[limits]\nmax_gap = "big"', "limits.max_gap", "big|auto"),
-        ('[limits]\nranges = ["ir0-x"]', "limits.ranges", "no range"),
+        ('[limits]\nranges = ["ir0-x"]', "limits.ranges", "not a range"),
         ('[groups]\nfast = "soon"', "groups", "'soon'"),
         ("[groups]\nfast = -1", "groups", "-1"),
         ('[options]\ntimeout = "soon"', "options", "'soon'"),

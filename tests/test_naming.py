@@ -4,7 +4,8 @@ import pytest
 
 from fastmodbus.address import Address
 from fastmodbus.maps import Limits, Map
-from fastmodbus.naming import KEPT, REST, Names
+from fastmodbus.naming import Names
+from fastmodbus.naming.names import KEPT, REST
 from fastmodbus.tags import Tag
 
 POWER = Tag("power", "ir0:i16", scale_from="sf", access="r")
@@ -58,13 +59,19 @@ def test_selections_are_remembered_up_to_a_number(names):
 
 
 def test_what_was_learnt_rests_and_is_forgotten(names):
-    selection = names.selection(["hr0", "hr1"])
-    selection.learn(selection.plan.hole(1), 100.0)
-    selection.freshen(100.0 + REST)
-    assert selection.plan.skipped == (1,)
-    selection.freshen(101.0 + REST)
-    assert selection.plan.skipped == ()
-    assert [selection.unsaid([1]), selection.unsaid([0, 1])] == [[1], [0]]
+    learnt = names.selection(["hr0", "hr1"]).plan.hole(1).learnt
+    names.learn(learnt, 100.0)
+    assert names.selection(["hr0", "hr1"]).plan.skipped == (1,)
+    names.freshen(100.0 + REST)
+    assert names.learnt is learnt
+    names.freshen(101.0 + REST)
+    assert names.selection(["hr0", "hr1"]).plan.skipped == ()
+
+
+def test_a_hole_is_told_once(names):
+    holes = Tag("a", "hr0"), Tag("b", "hr1"), Tag("a", "hr2")
+    assert names.unsaid(holes[:1]) == [holes[0]]
+    assert names.unsaid(holes) == [holes[1], holes[2]]
 
 
 def test_what_may_be_written(names):

@@ -76,7 +76,8 @@ def test_first_contents(modbus_sim_from: Maker) -> None:
         ({"max_in_flight": 0}, "at least 1"),
         ({"unknown_unit": "loud"}, "silent, gateway, answer"),
         ({"illegal": ["hr5-4"]}, "go up"),
-        ({"illegal": ["4x00001"]}, "not a range"),
+        ({"illegal": ["hr"]}, "not a range"),
+        ({"illegal": ["3/hr0-9"]}, r"simulator\.unit\(3\)"),
     ],
 )
 def test_bad_options(options: dict[str, object], message: str) -> None:

@@ -3,6 +3,7 @@
 import socket
 import time
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -106,3 +107,15 @@ def test_bad_faults(modbus_sim: Simulator) -> None:
         modbus_sim.fault("drop", size=1)
     with pytest.raises(TypeError, match="no options"):
         modbus_sim.fault(lambda adu: adu, size=1)
+
+
+@pytest.mark.parametrize("broken", [lambda adu: 1 / 0, lambda adu: None, lambda adu: "text"])
+def test_a_fault_that_fails_leaves_the_answer_as_it_is(
+    modbus_sim: Simulator, wire: Line, caplog: pytest.LogCaptureFixture, broken: Any
+) -> None:
+    fault = modbus_sim.fault(broken)
+    modbus_sim.fault("drop", where=lambda request: request.nothing)
+    for _ in range(3):
+        assert wire.registers(0, 1) == [0]
+    assert (fault.struck, fault.failed) == (0, True)
+    assert sum("a fault failed" in record.message for record in caplog.records) == 2

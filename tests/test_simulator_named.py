@@ -1,5 +1,6 @@
 """A simulator's values by name: what is set is what a client reads."""
 
+import logging
 import math
 import threading
 
@@ -108,6 +109,44 @@ def test_functions_of_time_are_asked_when_requests_arrive(sim):
     assert "simulator" in asked[1][1]
     sim["pressure"] = 9
     assert (sim["pressure"], len(asked)) == (9, 5)
+
+
+def test_a_function_that_fails_answers_exception_4_until_it_has_a_value(sim, caplog):
+    state = {"value": 1.5}
+
+    def level(_):
+        return state["value"] / state.get("divisor", 1)
+
+    sim["pressure"] = level
+    sim["t"] = 21.5
+    with fm.connect(sim.url) as client, caplog.at_level(logging.ERROR, "fastmodbus"):
+        state["divisor"] = 0
+        for _ in range(3):
+            with pytest.raises(fm.DeviceFailure):
+                client.read("ir0:f32@CDAB")
+        assert client.read("hr10:i16") == 0x10000 - 65536 + 215
+        with pytest.raises(ZeroDivisionError):
+            sim["pressure"]
+        state["divisor"] = 2
+        assert client.read("ir0:f32@CDAB") == sim["pressure"] == 0.75
+        state["value"] = "much"
+        with pytest.raises(fm.DeviceFailure):
+            client.read("ir0:f32@CDAB")
+        sim["pressure"] = 3
+        assert client.read("ir0:f32@CDAB") == 3
+    assert [record.message.count("function of pressure (ir0:f32@CDAB) failed") for record in caplog.records] == [1, 1]
+    assert "ZeroDivisionError" in caplog.text
+
+
+def test_a_range_that_the_test_refuses_is_not_mended_by_a_function(sim, caplog):
+    sim.fail("ir0-1", code=4)
+    fails = [False, True, False]
+    sim["pressure"] = lambda _: 1 / 0 if fails.pop(0) else 1.0
+    with fm.connect(sim.url) as client:
+        for _ in range(2):
+            with pytest.raises(fm.DeviceFailure):
+                client.read("ir0:f32@CDAB")
+    assert fails == []
 
 
 def test_time_begins_with_the_start(path):

@@ -74,7 +74,7 @@ def test_an_inverter_is_found_and_read(sim, client, base):
     assert math.isnan(values[f"{INVERTER}.Hz"])
     assert values[f"{INVERTER}.St"] == "MPPT"
     assert [values[f"mppt.module{n}.DCA"] for n in (1, 2, 3)] == [1.0, 2.0, 3.0]
-    assert len(named.read_plan().reads) == 2
+    assert len(named.read_plan().reads) == 1  # what never changes is known
 
 
 def test_what_was_found_is_remembered(sim, client, tmp_path):

@@ -5,8 +5,9 @@ Shared by all kinds of clients, and below them: it connects nothing and runs not
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from . import calls, checks, options
@@ -18,6 +19,7 @@ from .options import Options
 if TYPE_CHECKING:
     from .maps import Map
     from .naming import Names
+    from .plan import Learnt
 
 
 class Settings:
@@ -32,17 +34,28 @@ class Settings:
         The settings of a call that gives none itself.
     unit_limit : int or None
         Requests in flight that a view allows its unit; None where the connection's window counts.
+    learnt_file : Path or None
+        Where what the unit teaches is kept.
+    connections : callable
+        How many connections the client has made so far; the client says so.
     """
 
-    __slots__ = ("_names", "default", "map", "options", "unit_limit")
+    __slots__ = ("_kept", "_names", "connections", "default", "learnt_file", "map", "options", "unit_limit")
 
-    def __init__(self, complete: Options, map: Map | None, where: Where, unit_limit: int | None = None) -> None:
+    def __init__(
+        self, complete: Options, map: Map | None, learnt: Any, where: Where, unit_limit: int | None = None
+    ) -> None:
         self.options, self.map, self.unit_limit = complete, map, unit_limit
-        self._names: dict[int, Names] = {}
+        self.connections: Callable[[], int] = lambda: 0
         self.default = _call_of(complete, where)
+        self._names: dict[int, Names] = {}
+        self.learnt_file = None if learnt is None else Path(learnt)
+        self._kept: Learnt | None = None
+        if self.learnt_file is not None:
+            self._load(self.learnt_file)
 
     @classmethod
-    def of_client(cls, host: str, port: int, map: Any, given: Mapping[str, Any]) -> Settings:
+    def of_client(cls, host: str, port: int, map: Any, learnt: Any, given: Mapping[str, Any]) -> Settings:
         """Those of a client that has a connection of its own.
 
         Raises
@@ -57,9 +70,9 @@ class Settings:
         port = checks.integer("port", port, 1, 65535)
         device = _map_of(map)
         complete = _with_map(options.parse(given), device).over(options.BUILT_IN)
-        return cls(complete, device, Where(complete.name or "", host, port, complete.timeout or 0.0))
+        return cls(complete, device, learnt, Where(complete.name or "", host, port, complete.timeout or 0.0))
 
-    def view(self, unit: int, map: Any, given: Mapping[str, Any]) -> Settings:
+    def view(self, unit: int, map: Any, learnt: Any, given: Mapping[str, Any]) -> Settings:
         """Those of a view of another unit behind the same connection.
 
         Raises
@@ -75,7 +88,7 @@ class Settings:
         complete = wanted.over(self.options)
         where = self.default.where._replace(name=complete.name or "", timeout=complete.timeout or 0.0)
         limit = wanted.in_flight if isinstance(wanted.in_flight, int) else None
-        return Settings(complete, device, where, limit)
+        return Settings(complete, device, learnt, where, limit)
 
     def call(self, unit: int | None, timeout: Any, deadline: Any) -> Call:
         """The settings of one call: these, with what the call itself gives."""
@@ -95,9 +108,42 @@ class Settings:
         if unit not in self._names:
             from .naming import Names
 
-            limits = self.default
-            self._names[unit] = Names(self.map, unit=unit, max_registers=limits.max_registers, max_bits=limits.max_bits)
+            self._names[unit] = Names(
+                self.map,
+                unit=unit,
+                max_registers=self.default.max_registers,
+                max_bits=self.default.max_bits,
+                connections=self._made,
+            )
+            if unit == self.default.unit:
+                self._kept = self._names[unit].learnt
         return self._names[unit]
+
+    def _made(self) -> int:
+        return self.connections()
+
+    def _load(self, file: Path) -> None:
+        """What was learnt before, where there is anything."""
+        from .plan import Learnt
+
+        if file.exists():
+            names = self.names(self.default.unit)
+            names.learn(Learnt.load(file), reactor.now() / 1e9)
+            self._kept = names.learnt
+
+    def keep(self) -> None:
+        """Write down what the unit has taught since the last time. A file that cannot be written fails no call."""
+        names = self._names.get(self.default.unit)
+        if self.learnt_file is None or names is None or names.learnt is self._kept:
+            return
+        self._kept = names.learnt
+        try:
+            self._kept.save(self.learnt_file)
+        except OSError as error:
+            from logging import getLogger  # as long to load as all of the package
+
+            place = self.default.where.label
+            getLogger("fastmodbus").warning("%s: what was learnt cannot be kept: %s", place, error)
 
 
 def _call_of(complete: Options, where: Where) -> Call:

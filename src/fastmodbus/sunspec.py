@@ -18,6 +18,7 @@ from msgspec import Struct
 from .address import AddressRange
 from .client import Client
 from .errors import DeviceError, MapError
+from .files import write_whole
 from .importers.sunspec import HEADER, Definition, Group, SunSpecModel, read_definition, sunspec_map
 from .maps import Limits, Map
 from .tags import Tag, map_error
@@ -251,8 +252,4 @@ def _load(cache: str | Path | None) -> _Cache:
 
 
 def _save(cache: str | Path, known: _Cache) -> None:
-    """Write it whole or not at all."""
-    path = Path(cache)
-    partial = path.with_name(path.name + ".partial")
-    partial.write_bytes(msgspec.json.format(msgspec.json.encode(known), indent=1))
-    partial.replace(path)
+    write_whole(cache, msgspec.json.format(msgspec.json.encode(known), indent=1))

@@ -94,13 +94,14 @@ class Tag:
     scale_from: str
     missing: tuple[Number | str, ...]
     valid: Limits | None
-    labels: Mapping[int, str] = field(hash=False)
-    bits: Mapping[int, str] = field(hash=False)
+    labels: Mapping[int, str]
+    bits: Mapping[int, str]
     access: str
     write_limits: Limits | None
     write_with: str
     after: str
     description: str
+    _hash: int = field(init=False, repr=False, compare=False)
 
     def __init__(
         self,
@@ -129,6 +130,14 @@ class Tag:
                     write_with, after, description)  # fmt: skip
         for (setting, default, check), value in zip(_SETTINGS, settings, strict=True):
             put(self, setting, value if value is default else _checked(self, setting, check, value))
+
+    def __hash__(self) -> int:
+        """Kept: whoever reads a list of tags has it found again by them, in every call."""
+        try:
+            return self._hash
+        except AttributeError:
+            object.__setattr__(self, "_hash", hash((self.name, self.address)))
+            return self._hash
 
     def replace(self, **changes: Any) -> Tag:
         """The same tag with some settings changed."""

@@ -187,6 +187,10 @@ class Link:
             port=self.port,
         )
 
+    def connections(self) -> int:
+        """How many connections were made so far."""
+        return self.core.counters()["connections"]
+
     def open(self, deadline: int) -> None:
         """Connect now, so that a wrong address shows at once.
 

@@ -72,6 +72,17 @@ def test_read_types_and_ranges_without_a_map(device):
     ]  # fmt: skip
 
 
+def test_units_and_modicon_references_in_ranges():
+    with Simulator(units=(1, 7)) as device:
+        device.unit(7).holding[5:8] = 1, 2, 3
+        device.holding[5:8] = 4, 5, 6
+        text = output_of("read", device.url, "7/hr5-7", "hr5-7", "7/hr6", "4x00006-00007", "--format", "json")
+        assert json.loads(text) == {"7/hr5-7": [1, 2, 3], "hr5-7": [4, 5, 6], "7/hr6": 2, "4x00006-00007": [4, 5]}
+        output_of("write", device.url, "7/hr5-6=9,8", "hr7=7")
+        assert device.unit(7).holding[5:8].tolist() == [9, 8, 3]
+        assert device.holding[5:8].tolist() == [4, 5, 7]
+
+
 def test_what_cannot_be_read_is_left_out(device, path):
     device.fail("hr41")
     done = fastmodbus("read", device.url, "-m", path, "mode", "setpoint", "--format", "json")

@@ -170,6 +170,18 @@ cdef class Bank:
         if rules == NULL:
             raise MemoryError
 
+    def allow(self, int area, int start, int stop, int code):
+        """Take one `refuse` of exactly this range and code back, if there is one."""
+        cdef int i
+        cdef mb_rule* rule
+        self._lock()
+        for i in range(self.c.rule_count):
+            rule = &self.c.rules[i]
+            if rule.times != 0 and (rule.area, rule.start, rule.stop, rule.code) == (area, start, stop, code):
+                rule.times = 0
+                break
+        self._unlock()
+
     def refuse_nothing(self):
         """Forget all ranges given to `refuse`."""
         self._lock()

@@ -187,9 +187,9 @@ def simulate(
 
 def _are_plain(texts: Sequence[str]) -> bool:
     """Whether there are ranges only, so that nothing is known of names and types."""
-    from .ranges import is_range
+    from .ranges import is_plain
 
-    return all(is_range(text) for text in texts)
+    return all(is_plain(text) for text in texts)
 
 
 def run(arguments: Sequence[str]) -> int:

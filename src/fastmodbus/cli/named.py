@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fastmodbus import options
-from fastmodbus.address import Address
+from fastmodbus.address import Address, looks_like_range
 from fastmodbus.client import Client
 from fastmodbus.errors import ModbusError
 from fastmodbus.maps import Map, load_map, resolve
@@ -25,7 +25,7 @@ from fastmodbus.tags import Tag
 
 from .device import open_device
 from .outcome import UsageError, reading_the_command
-from .ranges import is_range, parse_assignment, parse_range
+from .ranges import parse_assignment, parse_range
 
 if TYPE_CHECKING:
     from .app import InFlight, Line
@@ -95,10 +95,10 @@ def _wanted(texts: Sequence[str], map: Map | None) -> Wanted:
 
 
 def _meant(text: str, map: Map | None) -> Wanted:
-    if (map is None or text not in map) and is_range(text):
+    if (map is None or text not in map) and looks_like_range(text):
         plain = parse_range(text)
         count = plain.count if plain.count > 1 or not text[-1].isalnum() else None
-        return {text: Tag(text, Address.of(plain.area, plain.address, count=count))}
+        return {text: Tag(text, Address.of(plain.area, plain.address, count=count, unit=plain.unit))}
     found = resolve(text, map)
     return {text: found[0]} if len(found) == 1 else {tag.name: tag for tag in found}
 
@@ -108,9 +108,9 @@ def _assigned(text: str, map: Map | None) -> tuple[str, Any]:
     where, equals, what = (part.strip() for part in text.partition("="))
     if not equals:
         raise UsageError(f"{text!r} assigns nothing: write a name or an address, = and a value, such as setpoint=21.5")
-    if (map is None or where not in map) and is_range(where):
+    if (map is None or where not in map) and looks_like_range(where):
         target, values = parse_assignment(text)
-        return f"{target.area}{target.address}[{target.count}]", values
+        return str(Address.of(target.area, target.address, count=target.count, unit=target.unit)), values
     (tag, *others) = resolve(where, map)
     if others:
         raise UsageError(f"{text!r}: {where!r} means {1 + len(others)} tags; one is needed")

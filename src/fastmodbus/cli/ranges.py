@@ -1,6 +1,6 @@
 """What to read and write, in text: ``hr100``, ``hr0-99``, ``ir100[10]``, ``hr40=7``, ``co8=1,0,on``. No I/O.
 
-Ranges are tables' plain numbers; types and names are the business of `address` and of `named`.
+Ranges are tables' plain numbers, and how they are written is `address`' business; types and names are that of `named`.
 """
 
 from __future__ import annotations
@@ -9,26 +9,24 @@ import re
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
-from fastmodbus.address import AREAS, BIT_AREAS, Address
+from fastmodbus.address import AREAS, BIT_AREAS, AddressRange, looks_like_range
 from fastmodbus.spec import TABLE_SIZE
 
 from .outcome import UsageError
 
-_NUMBER = r"0x[0-9a-f]+|\d+"
-_RANGE = re.compile(
-    rf"(?P<area>co|di|ir|hr)(?P<first>{_NUMBER})(?:-(?P<last>{_NUMBER})|\[(?P<count>{_NUMBER})\])?", re.IGNORECASE
-)
+_NUMBER = re.compile(r"0x[0-9a-f]+|\d+", re.IGNORECASE)
 _SWITCH = {"on": True, "true": True, "1": True, "off": False, "false": False, "0": False}
 
 
 @dataclass(frozen=True, slots=True)
 class Range:
-    """Addresses of one table; `text` is how the user wrote them."""
+    """Addresses of one table, of the unit that the client is for or of another; `text` is how the user wrote them."""
 
     text: str
     area: str
     address: int
     count: int
+    unit: int | None = None
 
     @property
     def bits(self) -> bool:
@@ -42,9 +40,9 @@ class Assignment(NamedTuple):
     values: list[int]
 
 
-def is_range(text: str) -> bool:
-    """Whether a text is written as a range, be its addresses allowed or not."""
-    return _RANGE.fullmatch(text) is not None
+def is_plain(text: str) -> bool:
+    """Whether a text is a range of the client's own unit, be its addresses allowed or not."""
+    return looks_like_range(text) and "/" not in text
 
 
 def parse_range(text: str) -> Range:
@@ -54,18 +52,11 @@ def parse_range(text: str) -> Range:
     ------
     UsageError
     """
-    found = _RANGE.fullmatch(text)
-    if found is None:
-        raise UsageError(_not_a_range(text))
-    first = _number(found["first"])
-    count = 1
-    if found["last"]:
-        count = _number(found["last"]) - first + 1
-    elif found["count"]:
-        count = _number(found["count"])
-    if count < 1 or first + count > TABLE_SIZE:
-        raise UsageError(f"{text!r} is not a range: addresses go up, from 0 to {TABLE_SIZE - 1}")
-    return Range(text, found["area"].lower(), first, count)
+    try:
+        found = AddressRange.parse(text)
+    except ValueError as error:
+        raise UsageError(str(error)) from None
+    return Range(text, found.area, found.first, found.length, found.unit)
 
 
 def parse_assignment(text: str) -> Assignment:
@@ -90,24 +81,12 @@ def parse_assignment(text: str) -> Assignment:
     return Assignment(replace(target, count=len(values)), values)
 
 
-def _number(text: str) -> int:
-    return int(text, 16) if text[:2].lower() == "0x" else int(text)
-
-
 def _value(text: str, target: Range, value: str) -> int:
     if target.bits:
         if value.lower() not in _SWITCH:
             raise UsageError(f"{text!r}: a coil is on or off (or 1 or 0), not {value!r}")
         return _SWITCH[value.lower()]
-    if not re.fullmatch(_NUMBER, value, re.IGNORECASE) or _number(value) >= 1 << 16:
+    number = int(value, 16 if value[:2].lower() == "0x" else 10) if _NUMBER.fullmatch(value) else 1 << 16
+    if number >= 1 << 16:
         raise UsageError(f"{text!r}: a register holds 0 to 65535 (or 0xFFFF), not {value!r}")
-    return _number(value)
-
-
-def _not_a_range(text: str) -> str:
-    if text[:1].isdecimal():
-        try:
-            Address(text)
-        except ValueError as error:  # says how a number alone can be read
-            return str(error)
-    return f"{text!r} is not a range: write co, di, ir or hr and addresses, such as hr100, hr0-99 or ir100[10]"
+    return number

@@ -78,7 +78,7 @@ def read_table(client: Client, wanted: Range, out: NDArray[Any] | None = None) -
         "ir": client.read_input_registers,
         "hr": client.read_holding_registers,
     }
-    return methods[wanted.area](wanted.address, wanted.count, out=out)
+    return methods[wanted.area](wanted.address, wanted.count, out=out, unit=wanted.unit)
 
 
 # ---------------------------------------------------------------------------------------------------- printing

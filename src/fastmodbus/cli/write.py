@@ -28,11 +28,14 @@ def write(url: str, texts: Sequence[str], line: Line) -> None:
 
 def _write(client: Client, assignment: Assignment) -> None:
     target, values = assignment
-    single = len(values) == 1
+    single, unit = len(values) == 1, target.unit
     if target.bits:
         bits = [bool(value) for value in values]
-        client.write_coil(target.address, bits[0]) if single else client.write_coils(target.address, bits)
+        if single:
+            client.write_coil(target.address, bits[0], unit=unit)
+        else:
+            client.write_coils(target.address, bits, unit=unit)
     elif single:
-        client.write_register(target.address, values[0])
+        client.write_register(target.address, values[0], unit=unit)
     else:
-        client.write_registers(target.address, values)
+        client.write_registers(target.address, values, unit=unit)

@@ -25,6 +25,7 @@ class Base:
 
     def _set_up(self, link: Link, settings: Settings, parent: Base | None = None) -> None:
         self._link, self._settings = link, settings
+        settings.connections = link.connections
         self._default, self._has_deadline = settings.default, settings.options.deadline is not None
         self._parent = parent  # of a view: it keeps the client alive whose connection it uses
         self._closed = False

@@ -62,27 +62,30 @@ class Client(Named, Polled, Tables, Functions):
         Local address to connect from.
     map : str, path or Map, optional
         What the device offers by name; see `load_map`. Its options and limits count where nothing else is given.
+    learnt : str or path, optional
+        A file that keeps what reading and writing by name teaches about the unit, for the next process: read now, where
+        there is one, and written when there is something new.
 
     Raises
     ------
     TypeError, ValueError
-        An option is unknown, of the wrong type or out of range.
+        An option is unknown, of the wrong type or out of range; the file has something else.
     """
 
-    def __init__(self, host: str, port: int = PORT, *, map: Any = None, **given: Any) -> None:
-        settings = Settings.of_client(host, port, map, given)
+    def __init__(self, host: str, port: int = PORT, *, map: Any = None, learnt: Any = None, **given: Any) -> None:
+        settings = Settings.of_client(host, port, map, learnt, given)
         where = settings.default.where
         self._set_up(Link(where.host, where.port, settings.options), settings)
 
-    def at(self, unit: int, *, map: Any = None, **given: Any) -> Client:
-        """A view of another unit behind the same connection, with options and a map of its own.
+    def at(self, unit: int, *, map: Any = None, learnt: Any = None, **given: Any) -> Client:
+        """A view of another unit behind the same connection, with options, a map and learnt facts of its own.
 
         Raises
         ------
         TypeError
             An option that belongs to the connection, which all views share.
         """
-        settings = self._settings.view(unit, map, given)
+        settings = self._settings.view(unit, map, learnt, given)
         view: Client = type(self).__new__(type(self))
         view._set_up(self._link, settings, self)
         if settings.unit_limit is not None:
@@ -90,7 +93,7 @@ class Client(Named, Polled, Tables, Functions):
         return view
 
 
-def connect(url: str, *, map: Any = None, **given: Any) -> Client:
+def connect(url: str, *, map: Any = None, learnt: Any = None, **given: Any) -> Client:
     """Connect to ``tcp://host[:port][?option=value&...]``; ``sim:`` makes a simulator on the spot.
 
     Options given here beat those in the URL.
@@ -108,7 +111,7 @@ def connect(url: str, *, map: Any = None, **given: Any) -> Client:
         from ..simulator import Simulator
 
         simulator = Simulator().start()
-        client = Client("127.0.0.1", simulator.port, map=map, **wanted)
+        client = Client("127.0.0.1", simulator.port, map=map, learnt=learnt, **wanted)
         client._companion = simulator
         return client.connect()
-    return Client(target.host, target.port, map=map, **wanted).connect()
+    return Client(target.host, target.port, map=map, learnt=learnt, **wanted).connect()

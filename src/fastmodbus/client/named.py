@@ -18,7 +18,10 @@ _NOTHING: Any = object()  # an argument that was not given
 class Named(Base):
     """The methods for values instead of registers."""
 
-    def read(self, what: Any = None, *, unit: int | None = None, timeout: Any = None, deadline: Any = None) -> Any:
+    def read(
+        self, what: Any = None, *, fresh: bool = False,
+        unit: int | None = None, timeout: Any = None, deadline: Any = None,
+    ) -> Any:  # fmt: skip
         """Read values by address or by name, in as few requests as the device allows.
 
         Parameters
@@ -26,6 +29,9 @@ class Named(Base):
         what : str, Address or Tag, or a sequence or mapping of them, optional
             ``"hr100:f32"``; ``"hr100:f32@CDAB[50]"`` for an array; a tag of the map; a pattern such as ``"voltage_*"``;
             a list of these; ``{"ax": "hr100:i16"}`` to choose the names; nothing for all tags of the map.
+        fresh : bool
+            Read again what never changes (tags of a group with the period "once", which otherwise are read once over
+            each connection), and try again what the device refused.
         unit, timeout, deadline
             Override the client's.
 
@@ -47,7 +53,10 @@ class Named(Base):
         from .. import tagcalls
 
         call = self._call(unit, timeout, deadline)
-        return self._run(call, tagcalls.read(call, self._settings.names(call.unit), what))
+        try:
+            return self._run(call, tagcalls.read(call, self._settings.names(call.unit), what, fresh))
+        finally:
+            self._settings.keep()
 
     def write(
         self, what: Any, value: Any = _NOTHING, *, verify: bool = False,
@@ -80,7 +89,10 @@ class Named(Base):
 
         call = self._call(unit, timeout, deadline)
         values = what if value is _NOTHING else {what: value}
-        self._run(call, tagcalls.write(call, self._settings.names(call.unit), values, verify))
+        try:
+            self._run(call, tagcalls.write(call, self._settings.names(call.unit), values, verify))
+        finally:
+            self._settings.keep()
 
     def read_plan(self, what: Any = None) -> ReadPlan:
         """The plan of `read` for the same argument: ``print`` shows its requests. Nothing is sent."""

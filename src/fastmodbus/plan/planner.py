@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 
-from ..address import AREAS, BIT_AREAS, REGISTER, AddressRange
+from ..address import AREAS, BIT_AREAS, REGISTER, Address, AddressRange
 from ..tags import Tag, map_error
 from .packing import Pair, Piece, Reach, Span, array_edges, pack
 from .reads import FUNCTIONS, Learnt, Member, Read, Rules, Table, element_start, table_of
@@ -20,11 +20,10 @@ def plan_reads(
 ) -> tuple[Read, ...]:
     """The requests for the tags numbered ``live`` (the others are holes); ``factors`` has the scale factor of each."""
     stages = _stages(tags)
-    alive = set(live)
     groups: dict[tuple[int, Table], list[int]] = {}
     for number in live:
         groups.setdefault((stages[number], table_of(tags[number], rules.unit)), []).append(number)
-    dead = [tag for number, tag in enumerate(tags) if number not in alive]
+    dead = [Address(text) for text in learnt.holes.values()]
     tables = {table: _TablePlanner(table, tags, rules, learnt, dead, live) for _, table in groups}
     reads: list[Read] = []
     for (stage, table), numbers in groups.items():
@@ -38,8 +37,9 @@ class _TablePlanner:
     """One table of one unit, with the rules that apply to it."""
 
     def __init__(
-        self, table: Table, tags: Sequence[Tag], rules: Rules, learnt: Learnt, dead: Iterable[Tag], live: Iterable[int]
-    ) -> None:
+        self, table: Table, tags: Sequence[Tag], rules: Rules, learnt: Learnt, dead: Iterable[Address],
+        live: Iterable[int],
+    ) -> None:  # fmt: skip
         self.table, self.tags = table, tags
         self.unit, self.area = table
         bits = self.area in BIT_AREAS
@@ -51,7 +51,7 @@ class _TablePlanner:
         self.exact = sorted(self._spans(rules.reads))
         self.holes = self._spans(rules.holes)
         mine = [tags[number].address for number in live if table_of(tags[number], rules.unit) == table]
-        lost = [tag.address for tag in dead if table_of(tag, rules.unit) == table]
+        lost = [one for one in dead if (rules.unit if one.unit is None else one.unit, one.area) == table]
         refused = _minus([(one.address, one.end) for one in lost], [(one.address, one.end) for one in mine])
         apart = [
             (one.first, one.last) for one in (*learnt.unbridged, *learnt.split) if (one.unit, one.area) == self.table

@@ -7,6 +7,7 @@ asks the plan for its next generation; the plan itself never changes.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any, Literal
 
 import msgspec
@@ -89,8 +90,7 @@ class ReadPlan:
         return self
 
     def _next(self, **facts: Any) -> ReadPlan:
-        learnt = msgspec.structs.replace(self.learnt, **facts)
-        return ReadPlan.__new__(ReadPlan)._build(self.tags, self._rules, learnt, self.generation + 1)
+        return self.informed(msgspec.structs.replace(self.learnt, **facts))
 
     @property
     def skipped(self) -> tuple[int, ...]:
@@ -198,17 +198,25 @@ class ReadPlan:
                 return one
         raise ValueError(f"the plan has no tag {name!r}")
 
-    def save(self) -> str:
-        """What was learnt, as JSON."""
+    def save(self, path: str | Path | None = None) -> str:
+        """What was learnt, as JSON; also into a file if one is named."""
+        if path is not None:
+            self.learnt.save(path)
         return msgspec.json.encode(self.learnt).decode()
 
-    def load(self, text: str) -> ReadPlan:
-        """The plan with what ``save`` kept; holes count where the tag is still at the same address."""
-        try:
-            learnt = msgspec.json.decode(text, type=Learnt)
-        except msgspec.DecodeError as error:
-            raise ValueError(f"these are no learnt facts of a plan: {error}") from None
-        return self._next(**msgspec.structs.asdict(learnt))
+    def load(self, source: str | Path) -> ReadPlan:
+        """The plan with what ``save`` kept, a file or its text; holes count where the tag is still at its address.
+
+        Raises
+        ------
+        ValueError, OSError
+            As of `Learnt.load`.
+        """
+        return self.informed(Learnt.load(source))
+
+    def informed(self, learnt: Learnt) -> ReadPlan:
+        """The plan for these facts, be they from another plan of the same device or from an earlier day."""
+        return ReadPlan.__new__(ReadPlan)._build(self.tags, self._rules, learnt, self.generation + 1)
 
     def __repr__(self) -> str:
         return f"<ReadPlan: {len(self.tags)} tags, {len(self.reads)} requests, generation {self.generation}>"

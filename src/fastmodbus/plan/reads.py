@@ -1,16 +1,18 @@
 """The values that read plans are made of: requests, where values lie in them, what a device has taught.
 
-Pure values without behaviour; ``planner`` makes them, ``readplan`` shows them to the world.
+Pure values, of which only what was learnt goes to files; ``planner`` makes them, ``readplan`` shows them to the world.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal, NamedTuple
 
 import msgspec
 
-from ..address import REGISTER, AddressRange
+from ..address import REGISTER, Address, AddressRange
+from ..files import write_whole
 from ..tags import Tag
 from .packing import Piece
 
@@ -94,6 +96,8 @@ class Learnt(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         Gaps that are not bridged any more; where reads were split.
     request_cost : float, optional
         Measured cost of one more request, in registers.
+    no_mask_write : sequence of int
+        Units that do not have function 22.
     """
 
     format: Literal["fastmodbus-learnt/1"] = "fastmodbus-learnt/1"
@@ -101,6 +105,32 @@ class Learnt(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     unbridged: tuple[Apart, ...] = ()
     split: tuple[Apart, ...] = ()
     request_cost: float | None = None
+    no_mask_write: tuple[int, ...] = ()
+
+    def save(self, path: str | Path) -> None:
+        """Write the facts to a file, as JSON."""
+        write_whole(path, msgspec.json.format(msgspec.json.encode(self), indent=1))
+
+    @classmethod
+    def load(cls, source: str | Path) -> Learnt:
+        """The facts in a file, or in a text that begins with ``{``.
+
+        Raises
+        ------
+        ValueError
+            These are no learnt facts, or of another version.
+        OSError
+            The file cannot be read.
+        """
+        text = isinstance(source, str) and source.lstrip()[:1] in ("", "{")
+        try:
+            found = msgspec.json.decode(str(source) if text else Path(source).read_bytes(), type=cls)
+            for hole in found.holes.values():
+                Address(hole)
+            return found
+        except (msgspec.DecodeError, ValueError) as error:
+            where = "" if text else f"{source}: "
+            raise ValueError(f"{where}these are no learnt facts of a plan: {error}") from None
 
 
 @dataclass(frozen=True, slots=True)

@@ -70,6 +70,9 @@ class Refinement:
         """The tags that failed alone as often as it takes."""
         return [tag for tag, tries in self._alone.items() if tries >= TRIES]
 
-    def conclude(self, plan: ReadPlan) -> ReadPlan:
-        """The plan without the holes. Bridges and splits were given up in search of these: they get another chance."""
-        return plan.forget().hole(*plan.skipped, *self.holes) if self.holes else plan
+    def conclude(self, plan: ReadPlan, begun: ReadPlan) -> ReadPlan:
+        """The plan to go on with, where the search began with another.
+
+        Without the holes, what was given up in search of them gets another chance.
+        """
+        return begun.hole(*self.holes) if self.holes else plan

@@ -3,6 +3,7 @@
 The simulator asks `strike` for every answer while any fault is set; nothing here touches a socket or a clock.
 """
 
+import logging
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,6 +13,8 @@ from fastmodbus.simulator.deviations import DEVIATIONS
 from fastmodbus.simulator.effect import Alteration, Effect
 from fastmodbus.simulator.record import Request
 from fastmodbus.simulator.unit import parse_range
+
+log = logging.getLogger("fastmodbus")
 
 _UNIT_OFFSET = 6
 
@@ -82,36 +85,48 @@ KINDS: dict[str, Callable[..., Alteration]] = {
 
 
 def _touches(where: str) -> Callable[[Request], bool]:
-    area, start, stop = parse_range(where)
+    place = parse_range(where)
 
     def touches(request: Request) -> bool:
         span = request.span
-        return span is not None and span[0] == area and span[1] < stop and span[2] > start
+        return span is not None and span[0] == place.area and span[1] <= place.last and span[2] > place.first
 
     return touches
 
 
 @dataclass(eq=False)
 class Fault:
-    """A fault that is set. `struck` counts the answers it changed."""
+    """A fault that is set. `struck` counts the answers it changed; `failed`: a function of it raised."""
 
     alter: Alteration
     p: float
     times: int | None
     where: Callable[[Request], bool] | None
     struck: int = 0
+    failed: bool = False
 
     def strike(self, request: Request, answer: bytes, dice: random.Random) -> Effect | None:
         """The effect on one answer, or None when the fault leaves it alone."""
         if self.times is not None and self.struck >= self.times:
             return None
+        try:
+            return self._effect(request, answer, dice)
+        except Exception:
+            if not self.failed:
+                log.exception("simulator: a fault failed, and leaves the answer as it is")
+            self.failed = True
+            return None
+
+    def _effect(self, request: Request, answer: bytes, dice: random.Random) -> Effect | None:
         if self.where is not None and not self.where(request):
             return None
         if self.p < 1.0 and dice.random() >= self.p:
             return None
-        self.struck += 1
         effect = self.alter(answer)
-        return effect if isinstance(effect, Effect) else Effect((effect,))
+        if not isinstance(effect, Effect):
+            effect = Effect((bytes(memoryview(effect)),))
+        self.struck += 1
+        return effect
 
 
 def make_fault(kind: str | Alteration, p: float, times: int | None, where: Place | None, how: dict[str, Any]) -> Fault:

@@ -3,23 +3,36 @@
 Only the server uses this, under its lock. What a value means is `values`' business.
 """
 
+import logging
 import math
 import time
 from collections.abc import Callable
-from dataclasses import fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from fastmodbus._core.responder import AREAS
 from fastmodbus.address import Address
 from fastmodbus.maps import Map, load_map, resolve
 from fastmodbus.plan import ReadPlan
 from fastmodbus.simulator.unit import Unit
+from fastmodbus.spec import ExceptionCode
 from fastmodbus.tags import Tag
 from fastmodbus.values import Decoder, Encoded, encode, encode_tag
 
 OfTime = Callable[[float], Any]
+log = logging.getLogger("fastmodbus")
+
+
+@dataclass(slots=True)
+class _Changing:
+    """A tag whose values come from a function; the error with which that failed the last time."""
+
+    tag: Tag
+    function: OfTime
+    error: Exception | None = None
 
 
 class NamedValues:
@@ -35,7 +48,7 @@ class NamedValues:
     def __init__(self, map: str | Path | Map | None, unit: Callable[[int], Unit], first: int) -> None:
         self._map = map if map is None or isinstance(map, Map) else load_map(map)
         self._unit, self._first = unit, first
-        self._functions: dict[str, tuple[Tag, OfTime]] = {}
+        self._functions: dict[str, _Changing] = {}
         self._decoders: dict[str, Decoder] = {}
         self._started: float | None = None
 
@@ -47,23 +60,49 @@ class NamedValues:
         """Ask every function of time for its value now."""
         if self._functions:
             now = self._seconds()
-            for tag, function in self._functions.values():
-                self._store(tag, function(now))
+            for one in self._functions.values():
+                self._ask(one, now)
+
+    def _ask(self, one: _Changing, now: float) -> None:
+        """The value of a function; while it has none, or one that does not fit, its registers answer exception 4."""
+        try:
+            self._store(one.tag, one.function(now))
+        except Exception as error:
+            if one.error is None:
+                log.error(
+                    "simulator: the function of %s (%s) failed, which answers exception 4 until it has a value again",
+                    one.tag.name, one.tag.address, exc_info=error,
+                )  # fmt: skip
+                self._unit_of(one.tag).bank.refuse(*_failure_of(one.tag))
+            one.error = error
+        else:
+            self._mend(one)
+
+    def _mend(self, one: _Changing) -> None:
+        if one.error is not None:
+            self._unit_of(one.tag).bank.allow(*_failure_of(one.tag))
+            one.error = None
 
     def put(self, name: str, value: Any) -> None:
         """Give a tag a value, or a function that has its values."""
         tag = self._tag(name)
-        self._functions.pop(tag.name, None)
+        self._store(tag, value(self._seconds()) if callable(value) else value)
+        if tag.name in self._functions:
+            self._mend(self._functions.pop(tag.name))
         if callable(value):
-            self._store(tag, value(self._seconds()))
-            self._functions[tag.name] = tag, value
-        else:
-            self._store(tag, value)
+            self._functions[tag.name] = _Changing(tag, value)
 
     def get(self, name: str) -> Any:
-        """The value of a tag as a client reads it now."""
+        """The value of a tag as a client reads it now; the error of its function where that failed."""
         self.refresh()
-        return self._load(self._tag(name))
+        tag = self._tag(name)
+        changing = self._functions.get(tag.name)
+        if changing is not None and changing.error is not None:
+            raise changing.error
+        return self._load(tag)
+
+    def _unit_of(self, tag: Tag) -> Unit:
+        return self._unit(self._first if tag.address.unit is None else tag.address.unit)
 
     def _seconds(self) -> float:
         return 0.0 if self._started is None else time.monotonic() - self._started
@@ -86,20 +125,26 @@ class NamedValues:
 
     def _store(self, tag: Tag, value: Any) -> None:
         """What a device holds may be beyond what a client may write, and may be no value at all."""
-        tag = _with(tag, write_limits=None)
+        tag = tag.replace(write_limits=None)
         exponent = None
         if tag.scale_from and self._map is not None:
-            exponent = int(self._load(_with(self._map[tag.scale_from], missing=())))
+            exponent = int(self._load(self._map[tag.scale_from].replace(missing=())))
         if _is_nothing(value) and tag.missing:
-            tag, value, exponent = _with(tag, scale=1, offset=0, scale_from=""), tag.missing[0], None
+            tag, value, exponent = tag.replace(scale=1, offset=0, scale_from=""), tag.missing[0], None
         encoded = _encoded(tag, value, exponent)
         address: Address = tag.address
-        table = self._unit(self._first if address.unit is None else address.unit).table(address.area)
+        table = self._unit_of(tag).table(address.area)
         here = table[address.address : address.address + len(encoded.values)]
         if encoded.masks is None:
             here[:] = encoded.values
         else:
             here[:] = np.bitwise_or(here & ~encoded.masks, encoded.values & encoded.masks)
+
+
+def _failure_of(tag: Tag) -> tuple[int, int, int, int]:
+    """The rule by which a bank refuses a tag's registers."""
+    address = tag.address
+    return AREAS[address.area], address.address, address.end, ExceptionCode.SERVER_DEVICE_FAILURE
 
 
 def _encoded(tag: Tag, value: Any, exponent: int | None) -> Encoded:
@@ -110,8 +155,3 @@ def _encoded(tag: Tag, value: Any, exponent: int | None) -> Encoded:
 
 def _is_nothing(value: Any) -> bool:
     return value is None or (isinstance(value, float) and math.isnan(value))
-
-
-def _with(tag: Tag, **changes: Any) -> Tag:
-    """The same tag with other settings."""
-    return Tag(**({field.name: getattr(tag, field.name) for field in fields(Tag)} | changes))

@@ -1,6 +1,5 @@
 """One simulated unit: its four tables as numpy arrays, and what else the specification lets a client ask a device."""
 
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -8,25 +7,20 @@ import numpy as np
 import numpy.typing as npt
 
 from fastmodbus._core.responder import AREAS, Bank
+from fastmodbus.address import AddressRange
 
 TABLE_SIZE = 65536
 MAX_EXCEPTION = 255
 
-_RANGE = re.compile(r"(co|di|ir|hr)(0x[0-9a-f]+|\d+)(?:-(0x[0-9a-f]+|\d+))?", re.IGNORECASE)
-
 Table = npt.ArrayLike | Mapping[int, int]
 
 
-def parse_range(text: str) -> tuple[str, int, int]:
-    """Area, first address and the address after the last of a text such as ``hr100-110`` (the end belongs to it)."""
-    match = _RANGE.fullmatch(text.strip())
-    if match is None:
-        raise ValueError(f"{text!r} is not a range; write an area (co, di, ir, hr) and addresses, such as hr100-110")
-    start = int(match[2], 0)
-    stop = int(match[3] or match[2], 0) + 1
-    if not start < stop <= TABLE_SIZE:
-        raise ValueError(f"{text!r} is not a range: addresses go up, from 0 to {TABLE_SIZE - 1}")
-    return match[1].lower(), start, stop
+def parse_range(text: str) -> AddressRange:
+    """A range of one unit's addresses, such as ``hr100-110`` (the last belongs to it)."""
+    found = AddressRange.parse(text)
+    if found.unit is not None:
+        raise ValueError(f"{text!r}: a unit's ranges are given to it alone, here to simulator.unit({found.unit})")
+    return found
 
 
 def _checked(values: npt.ArrayLike, dtype: type[np.generic], what: str) -> npt.NDArray[Any]:
@@ -86,8 +80,8 @@ class Unit:
         for area, values in registers.items():
             table = self.table(area)
             if isinstance(values, Mapping):
-                addresses = np.fromiter(values.keys(), np.int64, len(values))
-                if len(addresses) and not (addresses.min() >= 0 and addresses.max() < len(table)):
+                addresses: npt.NDArray[np.int64] = np.fromiter(values.keys(), np.int64, len(values))
+                if not np.all((addresses >= 0) & (addresses < len(table))):
                     raise ValueError(f"{area} has addresses 0 to {len(table) - 1}")
                 table[addresses] = _checked(list(values.values()), table.dtype.type, area)
                 continue
@@ -112,8 +106,8 @@ class Unit:
             raise ValueError(f"code is {code}; exception codes are 1 to {MAX_EXCEPTION}")
         if times is not None and times < 0:
             raise ValueError(f"times is {times}; it must not be negative")
-        area, start, stop = parse_range(where)
-        self.bank.refuse(AREAS[area], start, stop, code, -1 if times is None else times)
+        found = parse_range(where)
+        self.bank.refuse(AREAS[found.area], found.first, found.last + 1, code, -1 if times is None else times)
 
     def heal(self) -> None:
         """Take back every `fail`."""

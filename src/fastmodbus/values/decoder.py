@@ -52,10 +52,13 @@ class Decoder:
         A tag whose scale factor is neither read nor given, or is no single integer.
     """
 
-    __slots__ = ("__weakref__", "_arrays", "_labelled", "_meanings", "_offsets", "plan", "program", "registers")
+    __slots__ = (
+        "__weakref__", "_arrays", "_labelled", "_meanings", "_offsets", "_spare", "plan", "program", "registers",
+    )  # fmt: skip
 
     def __init__(self, plan: ReadPlan, *, factors: Mapping[str, int] | None = None) -> None:
         self.plan = plan
+        self._spare: list[Table] = []  # of one row, to be used again: `values` is called over and over
         self._arrays = [number for number, tag in enumerate(plan.tags) if tag.address.count is not None]
         self._labelled = [number for number, tag in enumerate(plan.tags) if tag.labels and tag.address.count is None]
         sizes = [(read.count + 1) // 2 if read.area in BIT_AREAS else read.count for read in plan.reads]
@@ -181,7 +184,7 @@ class Decoder:
         has one; bools, strings and labels are None where there are none. Arrays are those of `Table.values`, or of
         `Table.raw` where the tag is an integer without scale, missing values and valid range.
         """
-        table = Table(self, 1)
+        table = self._take_table()
         self.run(image, table, 0, statuses)
         found = table.columns.objects(0)
         for number in self._arrays:
@@ -189,7 +192,14 @@ class Decoder:
         for number in self._labelled:
             if found[number] is not None:
                 found[number] = self.plan.tags[number].labels.get(found[number], found[number])
+        self._spare.append(table)
         return found
+
+    def _take_table(self) -> Table:
+        try:
+            return self._spare.pop()
+        except IndexError:
+            return Table(self, 1)
 
     def _array(self, table: Table, number: int) -> NDArray[Any]:
         tag = self.plan.tags[number]
@@ -197,7 +207,7 @@ class Decoder:
         # A read that failed has no integers to show.
         integers = plain and not table.quality(number).any()
         found: NDArray[Any] = (table.raw(number) if integers else table.values(number))[0]
-        return found
+        return found.copy()
 
 
 class Table:

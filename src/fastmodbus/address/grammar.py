@@ -1,17 +1,12 @@
-"""Tag addresses in text: the one place that knows the grammar ``[unit/]area address[.bit][:type[@ORDER]][[n]]``.
-
-Pure values, no I/O. Whoever turns text into an address, a value type or a range of addresses comes here; nobody else
-takes such text apart.
-"""
+"""Addresses, ``[unit/]area address[.bit][:type[@ORDER]][[n]]``, and ranges of them, ``[unit/]area first-last``."""
 
 from __future__ import annotations
 
 import re
-from difflib import get_close_matches
-from functools import lru_cache
 from typing import Any, NamedTuple, NoReturn
 
-from .spec import TABLE_SIZE
+from ..spec import TABLE_SIZE
+from .types import BOOL, REGISTER, U8, U16, ValueType, did_you_mean, value_order, value_type
 
 MAX_UNIT = 255
 AREAS = {"co": "coils", "di": "discrete inputs", "ir": "input registers", "hr": "holding registers"}
@@ -19,144 +14,18 @@ BIT_AREAS = frozenset({"co", "di"})
 MODICON_AREAS = {"0": "co", "1": "di", "3": "ir", "4": "hr"}
 
 
-class ValueType(NamedTuple):
-    """What one value is made of.
-
-    ``kind`` is one of bool, int, uint, float, bcd, str; ``bits`` counts the bits that carry the value, ``registers``
-    the registers that one element takes.
-    """
-
-    name: str
-    kind: str
-    bits: int
-    registers: int
-
-    @property
-    def swappable(self) -> bool:
-        """Whether the value fills whole registers, so that a byte order means something."""
-        return self.kind != "bool" and not self.is_byte
-
-    @property
-    def is_byte(self) -> bool:
-        """Whether the value is one of the two bytes of a register."""
-        return self.bits == BYTE and self.kind != "str"
-
-
-BYTE, REGISTER = 8, 16
-_SIZES = {"int": (8, 16, 32, 64), "uint": (8, 16, 32, 64), "float": (16, 32, 64)}
-_TYPES = {"bool": ValueType("bool", "bool", 1, 1)} | {
-    f"{word[0]}{bits}": ValueType(f"{word[0]}{bits}", word, bits, (bits + 15) // 16)
-    for word, sizes in _SIZES.items()
-    for bits in sizes
-}
-_TYPES |= {"bcd16": ValueType("bcd16", "bcd", 16, 1), "bcd32": ValueType("bcd32", "bcd", 32, 2)}
-_NUMPY_NAMES = {"bool_": "bool"} | {
-    f"{word}{bits}": f"{word[0]}{bits}" for word, sizes in _SIZES.items() for bits in sizes
-}
-# IEC 61131-3, elementary data types. In capitals only: numpy's int, uint and byte mean other sizes.
-_IEC_NAMES = {
-    "BOOL": "bool", "SINT": "i8", "INT": "i16", "DINT": "i32", "LINT": "i64",
-    "USINT": "u8", "UINT": "u16", "UDINT": "u32", "ULINT": "u64",
-    "BYTE": "u8", "WORD": "u16", "DWORD": "u32", "LWORD": "u64", "REAL": "f32", "LREAL": "f64",
-}  # fmt: skip
-TYPE_NAMES = (*_TYPES, "strN")
-
-# What may stand after @, by the width of the value in registers, and what it is called here. The letters are the bytes
-# of the value, A the most significant one, in the order in which they come over the wire.
-_FOUR_BYTES = {name: name for name in ("ABCD", "CDAB", "BADC", "DCBA")}
-_EIGHT_BYTES = {"ABCDEFGH": "ABCD", "GHEFCDAB": "CDAB", "BADCFEHG": "BADC", "HGFEDCBA": "DCBA", "CDABGHEF": "CDABGHEF"}
-_ORDERS: dict[int, dict[str, str]] = {1: {"AB": "AB", "BA": "BA"}, 2: _FOUR_BYTES, 4: _FOUR_BYTES | _EIGHT_BYTES}
-DEVICE_ORDERS = ("ABCD", "CDAB", "BADC", "DCBA", "CDABGHEF")
-
 _ADDRESS = re.compile(
     r"(?:(?P<unit>\d+)/)?(?P<area>co|di|ir|hr|[134]x)(?P<address>0x[0-9a-f]+|\d+)"
     r"(?:\.(?P<bit>\d+|hi))?(?::(?P<type>[a-z_]\w*)(?P<high>\.hi)?(?:@(?P<order>[a-z]+))?)?(?:\[(?P<count>\d+)\])?",
     re.IGNORECASE,
 )
 _RANGE = re.compile(
-    r"(?:(?P<unit>\d+)/)?(?P<area>co|di|ir|hr|[134]x)(?P<first>0x[0-9a-f]+|\d+)(?:-(?P<last>0x[0-9a-f]+|\d+))?",
+    r"(?:(?P<unit>\d+)/)?(?P<area>co|di|ir|hr|[134]x)(?P<first>0x[0-9a-f]+|\d+)"
+    r"(?:-(?P<last>0x[0-9a-f]+|\d+)|\[(?P<count>0x[0-9a-f]+|\d+)\])?",
     re.IGNORECASE,
 )
 _BARE = re.compile(r"(?:\d+/)?(?P<number>0x[0-9a-f]+|\d+)(?P<rest>[.:\[].*)?", re.IGNORECASE)
 _GRAMMAR = "[unit/]area address[.bit][:type[@ORDER]][[n]], for instance hr100, 3/ir30:i16, hr10.3, hr40:f32@CDAB[50]"
-
-
-def did_you_mean(word: str, choices: Any) -> str:
-    """The hint ``; did you mean 'x'?``, or nothing when no choice is near."""
-    near = get_close_matches(word, list(choices), n=1)
-    return f"; did you mean {near[0]!r}?" if near else ""
-
-
-@lru_cache(maxsize=512)
-def value_type(name: str) -> ValueType:
-    """Look a type up by its own, its numpy or its IEC name.
-
-    Parameters
-    ----------
-    name : str
-        ``f32``, ``float32``, ``REAL``, ``str16`` (16 bytes) and so on.
-
-    Raises
-    ------
-    ValueError
-        Unknown type, with the nearest known one.
-    """
-    if name in _IEC_NAMES:
-        return _TYPES[_IEC_NAMES[name]]
-    lower = name.lower()
-    found = _TYPES.get(_NUMPY_NAMES.get(lower, lower))
-    if found:
-        return found
-    if re.fullmatch(r"str[1-9]\d*", lower):
-        size = int(lower[3:])
-        return ValueType(lower, "str", 8 * size, (size + 1) // 2)
-    raise ValueError(f"unknown type {name!r}{_type_hint(name)} Types: {' '.join(TYPE_NAMES)}")
-
-
-def _type_hint(name: str) -> str:
-    if name.lower() in ("str", "string"):
-        return "; a string says how many bytes it has, as in str16."
-    if name.upper() in _IEC_NAMES:
-        return f"; the IEC type {name.upper()} is written in capitals ({_IEC_NAMES[name.upper()]} here)."
-    return did_you_mean(name.lower(), [*_TYPES, *_NUMPY_NAMES]) or "."
-
-
-def value_order(kind: ValueType, order: str | None, *, default: str = "ABCD") -> str:
-    """The byte order of a value, in its canonical spelling.
-
-    Parameters
-    ----------
-    kind : ValueType
-        What the value is.
-    order : str or None
-        As written after ``@``; None when the text names none.
-    default : str
-        The device's order. It applies to numbers of more than one register: the specification fixes the bytes of a
-        single register (Application Protocol V1.1b3, 4.2), so a device that swaps these too says so with ``@BA``.
-
-    Raises
-    ------
-    ValueError
-        An order that a value of this width cannot have.
-    """
-    width = 1 if kind.kind == "str" else kind.registers
-    if order is None:
-        if not kind.swappable:
-            return ""
-        return "AB" if width == 1 else default[:4] if width < len(_ORDERS) else default
-    if not kind.swappable:
-        raise ValueError(f"{kind.name} has no byte order; leave @{order} out")
-    choices = _ORDERS[width]
-    if order.upper() not in choices:
-        raise ValueError(f"unknown order {order!r} for {kind.name}; allowed: {' '.join(choices)}")
-    return choices[order.upper()]
-
-
-def parse_type(text: str) -> tuple[ValueType, str]:
-    """Take ``type[@ORDER]`` apart, for instance ``u32@CDAB`` -> (u32, CDAB)."""
-    name, at, order = text.strip().partition("@")
-    kind = value_type(name)
-    return kind, value_order(kind, order if at else None)
 
 
 def looks_like_address(text: str) -> bool:
@@ -329,16 +198,29 @@ class AddressRange(NamedTuple):
 
     @classmethod
     def parse(cls, text: str) -> AddressRange:
-        """Read ``[unit/]area first[-last]``, for instance ``ir0-499``, ``hr0x10-0x1f``, ``4x1-60`` or ``hr7``."""
+        """Read ``[unit/]area first[-last]`` or ``[unit/]area first[n]``: ``ir0-499``, ``4x1-60``, ``hr0x7[9]``.
+
+        Raises
+        ------
+        ValueError
+            It is no range, its addresses do not go up, or it reaches beyond the table.
+        """
         match = _RANGE.fullmatch(text.strip())
         if match is None:
-            raise ValueError(f"{text!r} is no range of addresses; a range is written hr0-59, or hr7 for a single one")
-        unit, area_text, first_text, last_text = match.groups()
+            _explain_range(text.strip())
+        unit, area_text, first_text, last_text, count = match.groups()
         area, first = _location(area_text.lower(), first_text)
         last = _location(area_text.lower(), last_text)[1] if last_text else first
+        if count:
+            last = first + _number(count) - 1
         if last < first or last >= TABLE_SIZE:
-            raise ValueError(f"range {text!r}: the last address must be {first} to {TABLE_SIZE - 1}")
+            raise ValueError(f"{text!r} is not a range: addresses go up, from 0 to {TABLE_SIZE - 1}")
         return cls(area, first, last, _check_unit(None if unit is None else int(unit)))
+
+    @property
+    def length(self) -> int:
+        """How many addresses there are."""
+        return self.last - self.first + 1
 
     def applies(self, unit: int, area: str) -> bool:
         """Whether this range speaks of that unit's area."""
@@ -349,21 +231,29 @@ class AddressRange(NamedTuple):
         return f"{'' if self.unit is None else f'{self.unit}/'}{self.area}{self.first}{last}"
 
 
+def looks_like_range(text: str) -> bool:
+    """Whether a text is written as a range, be its addresses allowed or not."""
+    return _RANGE.fullmatch(text) is not None
+
+
 def _default_type(area: str, bit: int | None, high: bool) -> ValueType:
     if area in BIT_AREAS or bit is not None:
-        return _TYPES["bool"]
-    return _TYPES["u8"] if high else _TYPES["u16"]
+        return BOOL
+    return U8 if high else U16
 
 
 def _location(area: str, number: str) -> tuple[str, int]:
     """Area and wire address of ``hr`` + ``0x10`` or of the Modicon reference ``4x`` + ``00017``."""
-    hexadecimal = number[:2].lower() == "0x"
+    reference = _number(number)
     if not area.endswith("x"):
-        return area, int(number, 16 if hexadecimal else 10)
-    reference = int(number, 16) if hexadecimal else int(number)
-    if hexadecimal or not 1 <= reference <= TABLE_SIZE:
+        return area, reference
+    if number[:2].lower() == "0x" or not 1 <= reference <= TABLE_SIZE:
         raise ValueError(f"the Modicon reference {area}{number} must be {area} and 1 to {TABLE_SIZE}, decimal")
     return MODICON_AREAS[area[0]], reference - 1
+
+
+def _number(text: str) -> int:
+    return int(text, 16 if text[:2].lower() == "0x" else 10)
 
 
 def _check_unit(unit: int | None) -> int | None:
@@ -415,9 +305,17 @@ def _explain(text: str) -> NoReturn:
     raise ValueError(f"address {text!r}: cannot read {text[good:]!r} (character {good + 1}). Written {_GRAMMAR}")
 
 
+def _explain_range(text: str) -> NoReturn:
+    """Say why the text is no range."""
+    bare = _BARE.fullmatch(text)
+    if bare:
+        raise ValueError(f"{text!r}: {_readings(bare['number'], bare['rest'] or '')}")
+    raise ValueError(f"{text!r} is not a range: write co, di, ir or hr and addresses: hr100, hr0-99, ir100[10]")
+
+
 def _readings(number: str, rest: str) -> str:
     """Both readings of a number without an area."""
-    value = int(number, 16 if number[:2].lower() == "0x" else 10)
+    value = _number(number)
     readings = [f"hr{number}{rest} (0-based, as on the wire)"] if value < TABLE_SIZE else []
     prefix, reference = number[0], number[2:] if number[:2].lower() == "0x" else number[1:]
     usual = len(number) in (5, 6, 7) and prefix in MODICON_AREAS and reference.isdecimal()

@@ -1,0 +1,6 @@
+"""What a client's ``read`` and ``write`` of named values do, without saying how it is run: see `calls`."""
+
+from .reading import plan_of, read
+from .writing import write
+
+__all__ = ["plan_of", "read", "write"]
