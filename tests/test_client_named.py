@@ -8,6 +8,9 @@ import pytest
 
 import fastmodbus as fm
 from fastmodbus import naming, values
+from loops import BOTH
+
+CLIENTS = BOTH
 
 METER = """
 format = "fastmodbus-map/1"

@@ -7,12 +7,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from ..anyclient import NOTHING
 from .base import Base
 
 if TYPE_CHECKING:
     from ..plan import ReadPlan
-
-_NOTHING: Any = object()  # an argument that was not given
 
 
 class Named(Base):
@@ -50,7 +49,7 @@ class Named(Base):
         return self._run(call, tagcalls.read(call, self._settings.names(call.unit), what))
 
     def write(
-        self, what: Any, value: Any = _NOTHING, *, verify: bool = False,
+        self, what: Any, value: Any = NOTHING, *, verify: bool = False,
         unit: int | None = None, timeout: Any = None, deadline: Any = None,
     ) -> None:  # fmt: skip
         """Write values by address or by name; neighbours go into one request.
@@ -79,7 +78,7 @@ class Named(Base):
         from .. import tagcalls
 
         call = self._call(unit, timeout, deadline)
-        values = what if value is _NOTHING else {what: value}
+        values = what if value is NOTHING else {what: value}
         self._run(call, tagcalls.write(call, self._settings.names(call.unit), values, verify))
 
     def read_plan(self, what: Any = None) -> ReadPlan:

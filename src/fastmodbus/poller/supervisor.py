@@ -13,7 +13,8 @@ from collections.abc import Callable, Iterable
 
 from .._core.loop import Loop
 from .._core.reactor import Connection, now
-from ..transport import Link, backoff
+from ..sockets import backoff
+from ..transport import Link
 from .anchors import Anchors
 from .feed import Feed
 from .learning import Learning
@@ -86,7 +87,7 @@ class Supervisor:
             if link is None:
                 continue
             if told:
-                link.report()
+                link.log.report()
                 self._look_at_feeds(link)
             if wanted:
                 self._note_wanted(connection, link)
