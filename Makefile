@@ -19,7 +19,7 @@ ARGS ?=
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test lint format types bench docs cross wheel debug coverage annotate clean
+.PHONY: help demo test lint format mirror types bench docs cross wheel debug coverage annotate clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z]*\):.*##  *\(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 12
@@ -41,6 +41,9 @@ lint: $(VENV)/stamp.lint $(BUILT)  ## style of Python and Cython, and the direct
 format: $(VENV)/stamp.lint  ## put the Python files into shape
 	$(RUN) ruff check --fix .
 	$(RUN) ruff format .
+
+mirror:  ## the methods of the asyncio client, made from those of the blocking one
+	@$(PYTHON) .ci/mirror.py
 
 types: $(VENV)/stamp.types $(BUILT)  ## mypy --strict, and the core's stubs against the built core
 	$(RUN) mypy

@@ -7,7 +7,10 @@ import pytest
 
 import fastmodbus as fm
 from fastmodbus.calls import CommEventCounter
+from loops import BOTH
 from scripted import Connection, ScriptedServer
+
+CLIENTS = BOTH
 
 
 @pytest.fixture

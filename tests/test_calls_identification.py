@@ -5,7 +5,10 @@ from collections.abc import Iterator
 import pytest
 
 import fastmodbus as fm
+from loops import BOTH
 from scripted import Connection, ScriptedServer
+
+CLIENTS = BOTH
 
 OBJECTS = {0: "Example & Co", 1: "EX-1", 2: "V1.0", 3: "http://example.com", 4: "Example One", 5: "EX", 6: "Pump"}
 

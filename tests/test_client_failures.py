@@ -6,8 +6,11 @@ import numpy as np
 import pytest
 
 import fastmodbus as fm
+from loops import ALL_CARRIERS
 from reference import Bank
 from scripted import Connection, ScriptedServer
+
+CLIENTS = ALL_CARRIERS
 
 EXCEPTIONS = {
     1: fm.IllegalFunction,

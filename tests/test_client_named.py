@@ -9,6 +9,9 @@ import pytest
 import fastmodbus as fm
 from fastmodbus import values
 from fastmodbus.naming import names as naming
+from loops import BOTH
+
+CLIENTS = BOTH
 
 METER = """
 format = "fastmodbus-map/1"

@@ -9,6 +9,9 @@ import pytest
 
 import fastmodbus as fm
 from fastmodbus.simulator import Unit
+from loops import BOTH
+
+CLIENTS = BOTH
 
 Read = Callable[..., npt.NDArray[Any]]
 TABLES = {

@@ -10,8 +10,11 @@ import pytest
 
 import fastmodbus as fm
 from children import run_python
+from loops import BOTH
 from scripted import Connection, ScriptedServer
 from untouched import refused
+
+CLIENTS = BOTH
 
 # ------------------------------------------------------------------------------------------------ one socket
 
@@ -167,6 +170,7 @@ def test_a_closed_view_leaves_the_others_alone() -> None:
         assert simulator.connections == 1
 
 
+@pytest.mark.blocking
 def test_a_view_keeps_its_client_alive() -> None:
     with fm.Simulator(units=(2,)) as simulator:
         client = fm.connect(simulator.url)
@@ -256,6 +260,7 @@ def test_repr() -> None:
 # ------------------------------------------------------------------------------------------------ warnings
 
 
+@pytest.mark.blocking
 def test_a_client_left_open_is_warned_about_and_closed() -> None:
     with ScriptedServer() as server:
         client = fm.connect(server.url, name="forgotten")

@@ -6,6 +6,9 @@ import numpy as np
 import pytest
 
 import fastmodbus as fm
+from loops import BOTH
+
+CLIENTS = BOTH
 
 FRAMES = tuple[int, int, int]
 

@@ -10,9 +10,12 @@ import pytest
 
 import fastmodbus as fm
 from children import run_python
-from fastmodbus.transport import _open
+from fastmodbus import sockets
+from loops import ALL_CARRIERS
 from ports import deaf_port, free_port, has_ipv6
 from scripted import Connection, ScriptedServer, honest
+
+CLIENTS = ALL_CARRIERS
 
 LOG = "fastmodbus"
 
@@ -75,7 +78,7 @@ def test_a_source_address_that_is_not_ours(source: str) -> None:
 def test_the_connection_does_not_delay_small_segments_and_notices_a_dead_peer() -> None:
     with (
         fm.Simulator() as simulator,
-        closing(_open((socket.AF_INET, ("127.0.0.1", simulator.port)), 5.0, None)) as connection,
+        closing(sockets.connected((socket.AF_INET, ("127.0.0.1", simulator.port)), 5.0, None)) as connection,
     ):
         assert connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) != 0
         assert connection.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) != 0

@@ -6,6 +6,7 @@ __version__ = "0.1.0"
 
 _WHERE = {
     "Address": "address",
+    "AsyncClient": "aio",
     "Client": "client",
     "Limits": "maps",
     "Map": "maps",
@@ -28,6 +29,7 @@ _WHERE = {
     "to_xarray": "samples",
     "concat": "samples",
     "connect": "client",
+    "connect_async": "aio",
     "Simulator": "simulator",
     "Statistics": "statistics",
     "DeviceIdentification": "calls",
@@ -54,11 +56,13 @@ _WHERE = {
     "ConnectionFailed": "errors",
     "ClientClosed": "errors",
     "ForkedClient": "errors",
+    "WrongEventLoop": "errors",
 }
 _MODULES = ("sunspec",)
 __all__ = [
     "Acknowledge",
     "Address",
+    "AsyncClient",
     "Client",
     "ClientClosed",
     "CommEventCounter",
@@ -97,8 +101,10 @@ __all__ = [
     "Simulator",
     "Statistics",
     "Tag",
+    "WrongEventLoop",
     "concat",
     "connect",
+    "connect_async",
     "decode",
     "encode",
     "load",
@@ -112,6 +118,7 @@ __all__ = [
 if TYPE_CHECKING:
     from . import sunspec
     from .address import Address
+    from .aio import AsyncClient, connect_async
     from .calls import CommEventCounter, CommEventLog, DeviceIdentification
     from .client import Client, connect
     from .errors import (
@@ -134,6 +141,7 @@ if TYPE_CHECKING:
         ProtocolError,
         RecorderError,
         RequestTimeout,
+        WrongEventLoop,
     )
     from .maps import Limits, Map, Plant, load_map, load_plant
     from .plan import ReadPlan

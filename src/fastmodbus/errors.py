@@ -30,6 +30,7 @@ __all__ = [
     "ProtocolError",
     "RecorderError",
     "RequestTimeout",
+    "WrongEventLoop",
 ]
 
 
@@ -143,6 +144,10 @@ class ClientClosed(ConnectionFailed):
 
 class ForkedClient(ConnectionFailed):
     """A forked child used a client of its parent; it has to make its own."""
+
+
+class WrongEventLoop(ModbusError, RuntimeError):
+    """An asyncio client was used in another event loop than before; each loop needs one of its own."""
 
 
 class MapError(ModbusError, ValueError):

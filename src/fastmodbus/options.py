@@ -74,6 +74,22 @@ class Options:
         """What was asked for, by name."""
         return {field.name: value for field in fields(self) if (value := getattr(self, field.name)) is not None}
 
+    def of_session(self) -> dict[str, Any]:
+        """What a session of the core is made with. The options are complete: built-in values filled in."""
+        automatic = self.in_flight is None or isinstance(self.in_flight, str)
+        return {
+            "window": spec.AUTOMATIC_MOST if automatic else int(self.in_flight or 1),
+            "automatic": automatic,
+            "quirks": sum(spec.QUIRKS[name] for name in set(self.quirks or ())),
+            "pipeline_writes": bool(self.pipeline_writes),
+            "request_gap": nanoseconds(self.request_gap),
+            "connect_delay": nanoseconds(self.connect_delay),
+        }
+
+
+def nanoseconds(seconds: float | None) -> int:
+    return int((seconds or 0.0) * 1e9)
+
 
 LIMITS = frozenset({"max_registers", "max_bits"})
 #: Options that belong to the connection: views and calls cannot change them.

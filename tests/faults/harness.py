@@ -69,9 +69,9 @@ class Watched:
         link = client._link
         run = link.run
 
-        def watched(batch: Batch) -> None:
+        def watched(batch: Batch) -> Any:
             self.batches.append(batch)
-            run(batch)
+            return run(batch)
 
         link.run = watched  # type: ignore[method-assign]
 

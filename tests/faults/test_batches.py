@@ -14,8 +14,11 @@ import fastmodbus as fm
 from fastmodbus.errors import ModbusError, RequestTimeout
 from faults.harness import LONG, SHORT, SIXTEEN, Watched
 from faults.verdicts import Verdicts
+from loops import BOTH
 from reference import Bank, Frame
 from scripted import Connection, Script, ScriptedServer
+
+CLIENTS = BOTH
 
 HOLDING = [(7 * address + 3) & 0xFFFF for address in range(65536)]
 POSITIONS = [0, 7, 15]
@@ -226,6 +229,7 @@ def test_ids_wrap(call: Callable[[fm.Client], None], verdicts: Verdicts) -> None
 # ------------------------------------------------------------------------------------------------ interruption
 
 
+@pytest.mark.blocking
 @pytest.mark.skipif(sys.platform == "win32", reason="platform: POSIX signals")
 @pytest.mark.parametrize("answered", [0, 1, 8, 15])
 def test_interrupted(answered: int, verdicts: Verdicts) -> None:

@@ -12,11 +12,14 @@ import pytest
 
 import fastmodbus as fm
 from children import run_python, start_python
-from fastmodbus import transport
+from fastmodbus import sockets
 from fastmodbus.errors import ConnectionFailed, ModbusError, ProtocolError, RequestTimeout
 from faults.harness import LONG, SHORT, device, good_calls
 from faults.verdicts import Verdicts
+from loops import BOTH
 from scripted import Connection, ScriptedServer
+
+CLIENTS = BOTH
 
 FAKETIME = ("/usr/lib/*/faketime/libfaketime.so.1", "/usr/lib/faketime/libfaketime.so.1")
 
@@ -81,13 +84,13 @@ def test_a_broken_connection_is_closed_with_the_call_that_saw_it() -> None:
 @pytest.fixture
 def narrow(monkeypatch: pytest.MonkeyPatch) -> None:
     """Clients of this test have a small send buffer."""
-    tune = transport._tune
+    tune = sockets.tune
 
     def narrower(connection: socket.socket) -> None:
         tune(connection)
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
 
-    monkeypatch.setattr(transport, "_tune", narrower)
+    monkeypatch.setattr(sockets, "tune", narrower)
 
 
 @pytest.mark.usefixtures("narrow")
@@ -120,7 +123,7 @@ def test_a_peer_that_does_not_read(by: str, verdicts: Verdicts) -> None:
 def test_half_open_links_are_watched() -> None:
     """Keepalive and, where there is one, a limit for what is sent and never acknowledged."""
     with socket.socket() as connection:
-        transport._tune(connection)
+        sockets.tune(connection)
         assert connection.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
         if sys.platform == "linux":
             idle, interval, count = (

@@ -6,6 +6,9 @@ from fastmodbus import errors
 from faults.catalogue import CASES, DATA, Case
 from faults.harness import BASE, SIXTEEN, Asked, Result, Setting, at_positions, is_one, run, size_of, values_to_write
 from faults.verdicts import Verdicts
+from loops import BOTH
+
+CLIENTS = BOTH
 
 SINGLE = Setting("one request", 1, {"in_flight": 1})
 BULK_ONE = Setting("bulk read, one in flight", SIXTEEN, {"in_flight": 1})
@@ -87,6 +90,7 @@ def test_bulk_reads_in_flight(case: Case, verdicts: Verdicts) -> None:
         verdicts.note(IN_THE_MIDDLE[case.fault], "16 in flight", words)
 
 
+@pytest.mark.blocking
 @pytest.mark.parametrize("case", READS, ids=name)
 def test_bulk_reads_with_default_options(case: Case) -> None:
     """With retries only what is an answer, and wrong, is reported; all the other values are there."""
@@ -127,6 +131,7 @@ def test_one_write(case: Case, verdicts: Verdicts) -> None:
     verdicts.note(case.fault, "write", told(result.struck) + (", outcome_unknown" if unknown else ""))
 
 
+@pytest.mark.blocking
 @pytest.mark.parametrize("case", WRITE_CASES, ids=name)
 def test_a_split_write_stops_at_the_fault(case: Case) -> None:
     """Writes go one after the other: what was before is written, what was behind is not sent."""

@@ -12,8 +12,11 @@ from fastmodbus.errors import ConnectionFailed, DeviceError, IllegalDataAddress,
 from fastmodbus.simulator import Effect
 from faults.harness import LONG, REGISTERS, SHORT, SIXTEEN, Watched, contents, device, good_calls
 from faults.verdicts import Verdicts
+from loops import BOTH
 from reference import Frame, mbap_frame
 from scripted import Connection, ScriptedServer
+
+CLIENTS = BOTH
 
 COUNT = SIXTEEN * REGISTERS
 WINDOWS = [1, SIXTEEN, "auto"]

@@ -9,7 +9,7 @@ from libc.stdint cimport INT64_MAX, int64_t, uint8_t, uint32_t
 from libc.string cimport memcpy
 
 from fastmodbus._core.answers cimport session_expire, session_next_deadline, session_received
-from fastmodbus._core.batch cimport Batch
+from fastmodbus._core.batch cimport PRIORITIES, Batch
 from fastmodbus._core.session cimport *
 from fastmodbus._core.spec cimport ST_CANCELLED
 from fastmodbus._core.state cimport SessionState
@@ -28,6 +28,8 @@ cdef class Session(SessionState):
         Least time between two requests, and before the first one on a new connection, in ns.
     """
 
+    cdef uint32_t finished_before   # the count of finished batches when finished() last looked
+
     def __init__(self, int window=1, *, bint automatic=False, uint8_t quirks=0, bint pipeline_writes=False,
                  int64_t request_gap=0, int64_t connect_delay=0):
         self.c.pipeline_writes = pipeline_writes
@@ -44,6 +46,23 @@ cdef class Session(SessionState):
         if batch.owner is self:
             session_detach(&self.c, &batch.c, status)
             batch.owner = None
+
+    def finished(self, batches not None):
+        """Those of the given batches that are over; empty if none came to its end since this was asked last."""
+        cdef Batch batch
+        if self.c.queues.finished == self.finished_before:
+            return []
+        self.finished_before = self.c.queues.finished
+        return [batch for batch in batches if batch.c.unfinished == 0]
+
+    @property
+    def busy(self):
+        """Whether a batch is not over."""
+        cdef int p
+        for p in range(PRIORITIES):
+            if self.c.queues.first[p] is not NULL:
+                return True
+        return False
 
     def abandon(self, uint8_t status):
         """Give every queued batch up with `status`; they still have to be detached."""
@@ -85,8 +104,16 @@ cdef class Session(SessionState):
     def connected(self, int64_t now):
         session_connected(&self.c, now)
 
-    def connection_lost(self, int64_t now):
+    def connection_lost(self, int64_t now, bint wanted=False):
+        """The connection is gone. That is an event, unless it was `wanted`."""
         session_lost(&self.c, now)
+        if wanted:
+            self.c.event_count = max(0, self.c.event_count - 1)
+
+    @property
+    def last_traffic(self):
+        """Monotonic ns of the last sending or receiving."""
+        return self.c.last_traffic
 
     @property
     def wants_close(self):

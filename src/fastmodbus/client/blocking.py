@@ -75,7 +75,8 @@ class Client(Named, Polled, Tables, Functions):
     def __init__(self, host: str, port: int = PORT, *, map: Any = None, learnt: Any = None, **given: Any) -> None:
         settings = Settings.of_client(host, port, map, learnt, given)
         where = settings.default.where
-        self._set_up(Link(where.host, where.port, settings.options), settings)
+        self._link = Link(where.host, where.port, settings.options)
+        self._set_up(settings)
 
     def at(self, unit: int, *, map: Any = None, learnt: Any = None, **given: Any) -> Client:
         """A view of another unit behind the same connection, with options, a map and learnt facts of its own.
@@ -87,9 +88,8 @@ class Client(Named, Polled, Tables, Functions):
         """
         settings = self._settings.view(unit, map, learnt, given)
         view: Client = type(self).__new__(type(self))
-        view._set_up(self._link, settings, self)
-        if settings.unit_limit is not None:
-            self._link.core.limit_unit(view.unit, settings.unit_limit)
+        view._link = self._link
+        view._set_up(settings, self)
         return view
 
 

@@ -7,12 +7,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from ..anyclient import NOTHING
 from .base import Base
 
 if TYPE_CHECKING:
     from ..plan import ReadPlan
-
-_NOTHING: Any = object()  # an argument that was not given
 
 
 class Named(Base):
@@ -59,7 +58,7 @@ class Named(Base):
             self._settings.keep()
 
     def write(
-        self, what: Any, value: Any = _NOTHING, *, verify: bool = False,
+        self, what: Any, value: Any = NOTHING, *, verify: bool = False,
         unit: int | None = None, timeout: Any = None, deadline: Any = None,
     ) -> None:  # fmt: skip
         """Write values by address or by name; neighbours go into one request.
@@ -88,7 +87,7 @@ class Named(Base):
         from .. import tagcalls
 
         call = self._call(unit, timeout, deadline)
-        values = what if value is _NOTHING else {what: value}
+        values = what if value is NOTHING else {what: value}
         try:
             self._run(call, tagcalls.write(call, self._settings.names(call.unit), values, verify))
         finally:

@@ -161,11 +161,11 @@ class Poller:
             raise errors.ClientClosed("the poller is closed", host=link.host, port=link.port)
         if self._forked or link.core.forked:
             raise errors.ForkedClient(
-                f"{link.place}: this was made before the process forked; make a new one in the child",
+                f"{link.log.place}: this was made before the process forked; make a new one in the child",
                 host=link.host, port=link.port,
             )  # fmt: skip
         if link.core.closed:
-            raise errors.ClientClosed(f"{link.place}: the client is closed", host=link.host, port=link.port)
+            raise errors.ClientClosed(f"{link.log.place}: the client is closed", host=link.host, port=link.port)
 
     def remove(self, device: str | Pollable, group: str | None = None) -> None:
         """Poll a device, or one of its groups, no more; also while polling is under way. Its rows can still be read.
@@ -238,7 +238,7 @@ class Poller:
         self.stop()
         self._closed = True
         for link in self._own_links.values():
-            link.close()
+            link.shut()
 
     def __enter__(self) -> Self:
         return self.start()

@@ -97,7 +97,7 @@ def _load(feeds: list[Feed]) -> Iterable[str]:
     trip = _typical_trip(feeds)
     reads = sum(len(feed.plan.reads) for feed in feeds)
     if math.isnan(trip):
-        yield f"{link.place}: {reads} reads; how long they take is not known before the first answers"
+        yield f"{link.log.place}: {reads} reads; how long they take is not known before the first answers"
         return
     each = max(trip / link.core.limit, link.options.request_gap or 0.0)
     load = sum(len(feed.plan.reads) * each / feed.period for feed in feeds if 0 < feed.period < math.inf)
@@ -106,9 +106,9 @@ def _load(feeds: list[Feed]) -> Iterable[str]:
         if 0 < feed.period < cycle:
             yield f"{feed.label}: {len(feed.plan.reads)} reads, {cycle:.2g} s a cycle; every={feed.period:g} s cannot hold"
     if load > 1 and len(feeds) > 1:
-        yield f"{link.place}: its {len(feeds)} groups together need {load:.0%} of the time there is"
+        yield f"{link.log.place}: its {len(feeds)} groups together need {load:.0%} of the time there is"
     elif 0.8 < load <= 1:
-        yield f"{link.place}: {reads} reads take {load:.0%} of the time there is; little is left for retries and calls"
+        yield f"{link.log.place}: {reads} reads take {load:.0%} of the time there is; little is left for retries and calls"
 
 
 def _typical_trip(feeds: list[Feed]) -> float:

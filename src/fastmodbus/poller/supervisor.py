@@ -13,7 +13,8 @@ from collections.abc import Callable, Iterable
 
 from .._core.loop import Loop
 from .._core.reactor import Connection, now
-from ..transport import Link, backoff
+from ..sockets import backoff
+from ..transport import Link
 from .anchors import Anchors
 from .feed import Feed
 from .learning import Learning
@@ -86,7 +87,7 @@ class Supervisor:
             if link is None:
                 continue
             if told:
-                link.report()
+                link.log.report()
                 self._look_at_feeds(link)
             if wanted:
                 self._note_wanted(connection, link)
@@ -148,7 +149,7 @@ class Supervisor:
             with self._lock:
                 self._connecting += 1
             threading.Thread(
-                target=self._connect, args=[attempts], name=f"connect {attempts.link.place}", daemon=True
+                target=self._connect, args=[attempts], name=f"connect {attempts.link.log.place}", daemon=True
             ).start()
 
     def _connect(self, attempts: _Attempts) -> None:
@@ -166,5 +167,5 @@ class Supervisor:
             self._loop.unreachable(link.core, True)
             say = log.debug if link.lost == attempts.said else log.warning
             attempts.said = link.lost
-            say("%s: no connection: %s; trying on", link.place, link.lost)
+            say("%s: no connection: %s; trying on", link.log.place, link.lost)
         self._loop.ring()

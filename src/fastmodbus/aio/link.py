@@ -1,0 +1,481 @@
+"""The connection of an asyncio client: how it is made, kept, lost and made again. All views of a client share a `Link`.
+
+The session of the core has the protocol, a carrier the bytes; this module brings them together in one event loop, whose
+thread alone may use it. Nothing here knows what a request means.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import sys
+import weakref
+
+from .. import errors, sockets
+from .._core import reactor
+from .._core.batch import Batch
+from .._core.verbs import Session
+from ..calls import NO_DEADLINE
+from ..linklog import LinkLog
+from ..options import Options, nanoseconds
+from ..spec import MAX_ADU, Status
+from .carriers import GONE, Carrier, ProtocolCarrier, SocketCarrier
+from .connecting import connected_socket
+
+#: How often the socket is looked at before other tasks have their turn.
+_TURNS = 8
+_links: weakref.WeakSet[Link] = weakref.WeakSet()
+
+
+class _Waiter:
+    """A task that waits for a batch, and how many connections were lost before without a single answer."""
+
+    __slots__ = ("answers", "fruitless", "future")
+
+    def __init__(self, future: asyncio.Future[None]) -> None:
+        self.future = future
+        self.answers, self.fruitless = -1, 0
+
+    def wake(self) -> None:
+        if not self.future.done():
+            self.future.set_result(None)
+
+
+class Link:
+    """One connection to one host and port, opened when it is needed; shared by the tasks of one event loop.
+
+    Parameters
+    ----------
+    host, port : str, int
+    options : Options
+        Complete: built-in values filled in.
+    """
+
+    def __init__(self, host: str, port: int, options: Options) -> None:
+        self.host, self.port, self.options = host, port, options
+        self.core = Session(**options.of_session())
+        self.log = LinkLog(host, port, self.core, lambda: self._error)
+        self.closed = False
+        self._idle_close = nanoseconds(options.idle_close)
+        self._coalesce = bool(options.coalesce)
+        self._error = 0
+        self._process = os.getpid()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._carrier: Carrier | None = None
+        self._unacknowledged = False
+        self._in_use = False  # since it was idle; or it is new
+        self._connecting: asyncio.Task[None] | None = None
+        self._waiters: dict[Batch, _Waiter] = {}
+        self._openers: list[asyncio.Future[None]] = []
+        self._timer: asyncio.TimerHandle | None = None
+        self._flush: asyncio.Handle | None = None
+        _links.add(self)
+
+    @property
+    def lost(self) -> str:
+        """Why there is no connection, in words."""
+        return self.log.lost
+
+    @property
+    def connected(self) -> bool:
+        return self._carrier is not None and self._process == os.getpid()
+
+    def connections(self) -> int:
+        """How many connections were made so far."""
+        return self.core.counters()["connections"]
+
+    # -------------------------------------------------------------------------------------------- running
+
+    async def run(self, batch: Batch) -> None:
+        """Work on a batch until all of its transactions have a result; connects when that is needed.
+
+        Raises
+        ------
+        ForkedClient, WrongEventLoop
+        asyncio.CancelledError
+            Nothing more of the batch is sent, and what is still answered is dropped.
+        """
+        loop = self._enter()
+        core = self.core
+        if self._carrier is not None and core.in_flight == 0:
+            await self._carrier.settle()
+        core.submit(batch)
+        if self.closed:
+            core.detach(batch, Status.CLOSED)
+            return
+        waiter = self._waiters[batch] = _Waiter(loop.create_future())
+        try:
+            self._begin()
+            if batch.unfinished:
+                await waiter.future
+        finally:
+            self._withdraw(batch)
+
+    def _begin(self) -> None:
+        """Send now; or, where requests may share a segment, when the tasks that are ready had their turn."""
+        assert self._loop is not None
+        if not self._coalesce or self._carrier is None:
+            self._go_on()
+        elif self._flush is None:
+            self._flush = self._loop.call_soon(self._go_on)
+
+    def _withdraw(self, batch: Batch) -> None:
+        del self._waiters[batch]
+        self._in_use = bool(self._waiters)
+        over = batch.unfinished == 0
+        self.core.detach(batch)
+        assert self._loop is not None
+        if over or self._loop.is_closed():
+            return
+        self._stop_connecting_for_nobody()
+        self._go_on()  # there may be room for others now
+
+    def _enter(self) -> asyncio.AbstractEventLoop:
+        """The loop, which must be the one of all calls before."""
+        if self._process != os.getpid():
+            raise errors.ForkedClient(
+                f"{self.log.place}: this client was made before the process forked; make a new one in the child",
+                host=self.host,
+                port=self.port,
+            )
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError as error:
+            raise errors.WrongEventLoop(f"{self.log.place}: {error}; await this in a coroutine") from None
+        if self._loop is None:
+            self._loop = loop
+        elif self._loop is not loop:
+            other = "an event loop that is closed" if self._loop.is_closed() else "another event loop"
+            raise errors.WrongEventLoop(
+                f"{self.log.place}: this client was used in {other}; make one in each loop, and close it there"
+            )
+        return loop
+
+    # -------------------------------------------------------------------------------------------- going on
+
+    def _go_on(self) -> None:
+        """Send what may be sent, wake those whose batch is over, connect where that is needed, mind the clock."""
+        self._flush = None
+        now = reactor.now()
+        if self._carrier is None:
+            self._expire_waiting(now)
+        else:
+            self.core.expire(now)
+            if self.core.busy and self._look_before_use(now):
+                self._send(now)
+        self._settle()
+
+    def _settle(self) -> None:
+        core = self.core
+        for batch in core.finished(self._waiters):
+            self._waiters[batch].wake()
+        if self._carrier is None and self._connecting is None:
+            self._connect_if_needed()
+        self._mind_the_clock()
+        if core.has_events or self.log.traced:
+            self.log.report()
+
+    def _mind_the_clock(self) -> None:
+        """Come back when something is due. A clock that rings too early is not set anew: that would cost every call."""
+        now = reactor.now()
+        if self._carrier is None:
+            due = min((batch.deadline for batch in self._waiters if batch.unfinished), default=NO_DEADLINE)
+        else:
+            due = self.core.next_deadline(now) or NO_DEADLINE
+        if due == NO_DEADLINE:
+            return
+        assert self._loop is not None
+        when = self._loop.time() + max(0, due - now) / 1e9
+        if self._timer is not None:
+            if self._timer.when() <= when:
+                return
+            self._timer.cancel()
+        self._timer = self._loop.call_at(when, self._ring)
+
+    def _ring(self) -> None:
+        self._timer = None
+        self._go_on()
+
+    # -------------------------------------------------------------------------------------------- the carrier
+
+    def _look_before_use(self, now: int) -> bool:
+        """Look at an idle connection before it is used again: has the peer closed it, or sent what nobody asked for?"""
+        core, carrier = self.core, self._carrier
+        assert carrier is not None
+        if core.in_flight:
+            return True
+        if self._idle_close and not self._in_use and now - core.last_traffic > self._idle_close:
+            self._drop(wanted=True)
+            return False
+        self._in_use = True
+        return self._take(carrier) != GONE
+
+    def _send(self, now: int) -> None:
+        core, carrier = self.core, self._carrier
+        assert carrier is not None
+        while True:
+            data, ends = core.data_to_send(now)
+            if core.wants_close:
+                self._drop()
+                return
+            if not data:
+                return
+            size = carrier.send(data, ends)
+            core.sent(size, now)
+            self._unacknowledged = False
+            if carrier.broken:
+                self._save(carrier)
+                return
+            if size < len(data):
+                return
+
+    def _save(self, carrier: Carrier) -> None:
+        """Sending failed: take the answers that came before the peer closed."""
+        error = carrier.error
+        while not self.core.wants_close and (size := carrier.receive()) > 0:
+            self.core.receive(carrier.buffer[:size], reactor.now())
+        self._drop(error)
+
+    def _take(self, carrier: Carrier) -> int:
+        """Give the session what has arrived, a buffer full at most; what `receive` says, or GONE."""
+        size = carrier.receive()
+        if size > 0:
+            self._unacknowledged = True
+            self.core.receive(carrier.buffer[:size], reactor.now())
+            if self.core.wants_close:
+                self._drop()
+                return GONE
+        elif size == GONE:
+            self._drop(carrier.error)
+        return size
+
+    def readable(self) -> None:
+        """The socket has something. Sending may bring the next answers at once: they are looked for a few times."""
+        core, carrier = self.core, self._carrier
+        assert carrier is not None
+        for _ in range(_TURNS):
+            if self._take(carrier) <= 0:
+                break
+            if core.in_flight:
+                self._send(reactor.now())
+            if self._carrier is not carrier:
+                break
+        if self._unacknowledged and core.in_flight and self._carrier is carrier:
+            self._unacknowledged = False
+            carrier.acknowledge()
+        if core.busy and not core.in_flight:
+            self._go_on()
+        else:
+            self._settle()
+
+    def writable(self) -> None:
+        self._go_on()
+
+    def received(self, size: int) -> None:
+        """A protocol put so many bytes into its buffer."""
+        carrier = self._carrier
+        assert carrier is not None
+        self.core.receive(carrier.buffer[:size], reactor.now())
+        if self.core.wants_close:
+            self._drop()
+        self._go_on()
+
+    def gone(self) -> None:
+        """A protocol lost its connection."""
+        if self._carrier is not None:
+            self._drop(self._carrier.error)
+            self._settle()
+
+    def _drop(self, error: int = 0, *, wanted: bool = False) -> None:
+        """Close the connection and tell the session."""
+        assert self._carrier is not None
+        self._carrier.close()
+        self._carrier = None
+        self._error = error
+        self.core.connection_lost(reactor.now(), wanted)
+        self.log.note_loss()
+
+    # -------------------------------------------------------------------------------------------- connecting
+
+    async def open(self, deadline: int) -> None:
+        """Connect now, so that a wrong address shows at once.
+
+        Raises
+        ------
+        ConnectionFailed, ClientClosed, ForkedClient, WrongEventLoop
+        """
+        loop = self._enter()
+        if self.closed:
+            raise errors.ClientClosed(f"{self.log.place}: the client is closed", host=self.host, port=self.port)
+        if self._carrier is not None:
+            return
+        opener: asyncio.Future[None] = loop.create_future()
+        self._openers.append(opener)
+        if self._connecting is None:
+            self._start_connecting()
+        try:
+            async with asyncio.timeout(_seconds_until(deadline)):
+                await opener
+        except OSError as error:
+            if isinstance(error, errors.ModbusError):
+                raise
+            raise errors.ConnectionFailed(
+                f"{self.log.place}: no connection: {sockets.in_words(error)}", host=self.host, port=self.port
+            ) from error
+        finally:
+            self._openers.remove(opener)
+            self._stop_connecting_for_nobody()
+
+    def _connect_if_needed(self) -> None:
+        """Begin to connect for the batches that wait; for one whose connections are lost without an answer no more."""
+        if not self._waiters:
+            return
+        answers = self.core.counters()["answers"]
+        wanted = False
+        for batch, waiter in self._waiters.items():
+            if not batch.unfinished:
+                continue
+            waiter.fruitless = waiter.fruitless + 1 if answers == waiter.answers else 0
+            waiter.answers = answers
+            if waiter.fruitless > batch.repeats + 1:
+                self.log.note_fruitless()
+                self._unreachable(batch)
+            else:
+                wanted = True
+        if wanted:
+            self._start_connecting()
+
+    def _start_connecting(self) -> None:
+        assert self._loop is not None
+        self.log.watch_wire()
+        self._connecting = self._loop.create_task(self._connect())
+
+    def _stop_connecting_for_nobody(self) -> None:
+        if self._connecting is not None and not self._waiters and not self._openers:
+            self._connecting.cancel()
+            self._connecting = None
+
+    async def _connect(self) -> None:
+        """Connect: once, or again and again as long as a call with a deadline waits."""
+        attempt = 0
+        try:
+            while not await self._attempt():
+                pause = sockets.backoff(attempt)
+                self._give_up(reactor.now() + int(pause * 1e9))
+                if not any(batch.unfinished for batch in self._waiters):
+                    self.log.not_connected()
+                    break
+                await asyncio.sleep(pause)
+                attempt += 1
+        except Exception as error:  # noqa: BLE001 (no task may wait for ever because of it)
+            self._fail(error)
+        finally:
+            if self._connecting is asyncio.current_task():
+                self._connecting = None
+        self._go_on()
+
+    async def _attempt(self) -> bool:
+        source, seconds = self.options.source_address, self.options.connect_timeout or 5.0
+        try:
+            connection = await connected_socket(self.host, self.port, seconds, source)
+            self._carrier = await self._carry(connection)
+        except OSError as error:
+            self.log.lost = sockets.in_words(error)
+            for opener in self._openers:
+                if not opener.done():
+                    opener.set_exception(error)
+            return False
+        self._error, self._in_use = 0, True
+        self.core.connected(reactor.now())
+        for opener in self._openers:
+            if not opener.done():
+                opener.set_result(None)
+        return True
+
+    async def _carry(self, connection: socket.socket) -> Carrier:
+        assert self._loop is not None
+        size = max(4096, MAX_ADU * self.core.window)
+        try:
+            return SocketCarrier(self._loop, connection, self, size, self._coalesce)
+        except NotImplementedError:
+            carrier = ProtocolCarrier(self, size, self._coalesce)
+            await self._loop.create_connection(lambda: carrier, sock=connection)
+            return carrier
+
+    def _give_up(self, next_attempt: int) -> None:
+        """No connection: over for all that have no deadline within which to wait for the next attempt."""
+        for batch in self._waiters:
+            if batch.unfinished and (not batch.has_deadline or batch.deadline <= next_attempt):
+                self._unreachable(batch)
+
+    def _expire_waiting(self, now: int) -> None:
+        for batch in self._waiters:
+            if batch.unfinished and batch.deadline <= now:
+                self.log.lost = sockets.in_words(TimeoutError())
+                self._unreachable(batch)
+
+    def _unreachable(self, batch: Batch) -> None:
+        self.core.detach(batch, Status.UNREACHABLE)
+        self._waiters[batch].wake()
+
+    def _fail(self, error: Exception) -> None:
+        for future in [*(waiter.future for waiter in self._waiters.values()), *self._openers]:
+            if not future.done():
+                future.set_exception(error)
+
+    # -------------------------------------------------------------------------------------------- the end
+
+    async def close(self) -> None:
+        """Close for good: calls in progress end with CLOSED."""
+        if self.closed:
+            return
+        if self._process == os.getpid() and self._loop is not None and not self._loop.is_closed():
+            self._enter()
+        self.shut()
+
+    def shut(self) -> None:
+        """The same, from wherever it is called."""
+        if self.closed:
+            return
+        self.closed = True
+        if self._process != os.getpid():
+            self.abandon_descriptors()
+            return
+        self.core.abandon(Status.CLOSED)
+        alive = self._loop is not None and not self._loop.is_closed()
+        if self._carrier is not None:
+            self._drop(wanted=True)
+        if alive:
+            self._wake_all()
+
+    def _wake_all(self) -> None:
+        for waiter in self._waiters.values():
+            waiter.wake()
+        closed = errors.ClientClosed(f"{self.log.place}: the client is closed", host=self.host, port=self.port)
+        for opener in self._openers:
+            if not opener.done():
+                opener.set_exception(closed)
+        for handle in (self._connecting, self._timer, self._flush):
+            if handle is not None:
+                handle.cancel()
+
+    def abandon_descriptors(self) -> None:
+        """For a forked child, whose copies they are."""
+        if self._carrier is not None:
+            self._carrier.abandon()
+            self._carrier = None
+
+
+def _seconds_until(deadline: int) -> float | None:
+    return None if deadline == NO_DEADLINE else max(0.0, (deadline - reactor.now()) / 1e9)
+
+
+def _after_fork_in_child() -> None:
+    """As long as a child has the descriptors open the device sees no close by the parent."""
+    for link in list(_links):
+        link.abandon_descriptors()
+
+
+if sys.platform != "win32":
+    os.register_at_fork(after_in_child=_after_fork_in_child)

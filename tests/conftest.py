@@ -1,0 +1,24 @@
+"""Runs the tests of a module with several kinds of clients: with those that its `CLIENTS` names.
+
+A test gets them as `fm.Client` and `fm.connect`. What is about threads, signals or the collector carries the marker
+`blocking` and runs with the blocking client alone.
+"""
+
+import pytest
+
+import fastmodbus as fm
+from loops import STAND_INS
+
+
+@pytest.fixture(autouse=True)
+def client_kind(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    stand_in = STAND_INS[getattr(request, "param", "blocking")]
+    if stand_in is not None:
+        monkeypatch.setattr(fm, "Client", stand_in)
+        monkeypatch.setattr(fm, "connect", stand_in.opened)
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    kinds = getattr(metafunc.module, "CLIENTS", None)
+    if kinds is not None and not metafunc.definition.get_closest_marker("blocking"):
+        metafunc.parametrize("client_kind", kinds, indirect=True)
