@@ -19,7 +19,7 @@ ARGS ?=
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test lint format mirror types bench docs cross wheel debug coverage annotate clean
+.PHONY: help demo test lint format mirror types bench docs cross wheel debug coverage fuzz annotate clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z]*\):.*##  *\(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 12
@@ -132,6 +132,26 @@ coverage: build/coverage/stamp $(COVERAGE_TOOLS)  ## which lines of the core the
 	PYTHONPATH=build/coverage/src $(RUN) pytest $(ARGS)
 	@mkdir -p build/coverage/html
 	cd build/coverage/src && $(abspath $(BIN))/gcovr $(GCOVR) --html-details ../html/index.html ../build
+
+# Clang with its compiler-rt, and an interpreter with a shared library. What is found lies in build/fuzz; how to keep
+# inputs is told in docs/testing.md.
+FUZZ := $(wildcard tests/fuzz/*.p* tests/fuzz/*.c)
+SECONDS ?= 60
+TARGETS ?= codec responder session
+FUZZ_SANITIZE := fuzzer-no-link,address,undefined
+CLANG := CC=clang LDSHARED="clang -shared"
+FUZZ_RUN = ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=print_stacktrace=1 FUZZ_PYTHON=$(abspath $(BIN))/python \
+	PYTHONPATH=build/fuzz:build/fuzz/src
+
+build/fuzz/stamp: $(BUILT) $(FUZZ)
+	$(call variant,fuzz,$(CLANG) FASTMODBUS_SANITIZE=$(FUZZ_SANITIZE))
+	$(CLANG) $(BIN)/python tests/fuzz/build.py --fuzzer build/fuzz
+
+fuzz: build/fuzz/stamp  ## a search for inputs that the core gets wrong (SECONDS=60 TARGETS="session", ARGS to libFuzzer)
+	$(BIN)/python tests/fuzz/corpus.py unpack build/fuzz/corpus
+	for target in $(TARGETS); do FUZZ_TARGET=$${target}_target $(FUZZ_RUN) build/fuzz/fuzz -max_total_time=$(SECONDS) \
+		-timeout=10 -rss_limit_mb=1024 -max_len=600 -print_final_stats=1 -artifact_prefix=build/fuzz/$$target- $(ARGS) \
+		build/fuzz/corpus/$$target || exit 1; done
 
 build/annotate/stamp: $(BUILT)
 	$(call variant,annotate,FASTMODBUS_ANNOTATE=1)

@@ -45,12 +45,18 @@ KINDS: dict[str, Callable[[], asyncio.AbstractEventLoop]] = {
 
 def run(test: Coroutine[Any, Any, T], kind: str = "selector") -> T:
     """Run a test's coroutine in a loop of its own, for a bounded time."""
+    runner = asyncio.Runner(loop_factory=KINDS[kind], debug=False)
+    try:
+        runner.get_loop()
+    except BaseException:
+        test.close()  # the kind is missing
+        raise
 
     async def bounded() -> T:
         async with asyncio.timeout(PATIENCE_SECONDS):
             return await test
 
-    with asyncio.Runner(loop_factory=KINDS[kind], debug=False) as runner:
+    with runner:
         return runner.run(bounded())
 
 

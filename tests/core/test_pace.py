@@ -205,6 +205,19 @@ def test_a_device_that_becomes_slow_and_quick_again() -> None:
     assert line.session.limit >= MOST // 2
 
 
+def test_a_device_that_works_one_after_the_other_from_now_on() -> None:
+    """Nothing is gained by asking for more than it works on, and each answer waits longer: fewer are in flight then."""
+    line = Line(Session(MOST, automatic=True), Parallel(2 * MS), one_way=500 * US)
+    spend(line, LEARNING, 400)
+    assert line.session.limit == MOST
+    slow = Model(lambda: Serial(2 * MS), FAR)
+    line.device = slow.make()
+    line.device.attach(line)
+    spend(line, 8000, 400)
+    assert line.session.limit <= MOST // 4
+    assert spend(line, AFTER, 400) <= 1.1 * spend(slow.fixed(MOST), AFTER, 400)
+
+
 @pytest.mark.parametrize("excess", ["busy", "drop", "close", "drop all"])
 @pytest.mark.parametrize("most", [1, 4])
 def test_writes_are_not_put_at_risk(excess: str, most: int) -> None:

@@ -28,6 +28,9 @@ cdef struct mb_receive:
     size_t used                     # bytes of the input that whole requests took
     int fault                       # mb_fault that ends the stream
 
+cdef bint responder_answer(const mb_units* units, const uint8_t* at, size_t available, Py_ssize_t capacity,
+                           bint first_only, mb_receive* receive) noexcept nogil
+
 cdef class Bank:
     cdef mb_bank c
     cdef object _tables             # what keeps the memory behind the pointers of `c`

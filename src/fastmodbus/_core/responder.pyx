@@ -85,8 +85,8 @@ cdef int _answer(const mb_units* units, const mb_frame* frame, bint busy, uint8_
     return mbap_write(out, frame.transaction_id, frame.unit, size) if size else 0
 
 
-cdef bint _answer_all(const mb_units* units, const uint8_t* at, size_t available, Py_ssize_t capacity,
-                      bint first_only, mb_receive* receive) noexcept nogil:
+cdef bint responder_answer(const mb_units* units, const uint8_t* at, size_t available, Py_ssize_t capacity,
+                           bint first_only, mb_receive* receive) noexcept nogil:
     """Answer every whole request; False when memory ran out."""
     cdef mb_frame frame
     cdef mb_framing state
@@ -345,10 +345,10 @@ cdef class Responder:
         cdef bint whole
         memset(&receive, 0, sizeof(mb_receive))
         if size < SHORT_INPUT:
-            whole = _answer_all(&self.units, at, size, capacity, first_only, &receive)
+            whole = responder_answer(&self.units, at, size, capacity, first_only, &receive)
         else:
             with nogil:
-                whole = _answer_all(&self.units, at, size, capacity, first_only, &receive)
+                whole = responder_answer(&self.units, at, size, capacity, first_only, &receive)
         try:
             if not whole:
                 raise MemoryError
