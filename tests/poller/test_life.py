@@ -212,7 +212,11 @@ def test_what_is_polled_already(plc: fm.Client, meter: fm.Client) -> None:
 
 @pytest.mark.parametrize(
     ("given", "message"),
-    [({"every": 1}, "How long|how long"), ({"every": 1, "count": 1, "duration": 1}, "one of them"), ({"count": 3}, "every is missing")],
+    [
+        ({"every": 1}, "How long|how long"),
+        ({"every": 1, "count": 1, "duration": 1}, "one of them"),
+        ({"count": 3}, "every is missing"),
+    ],
 )
 def test_polls_that_cannot_be(plc: fm.Client, given: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):

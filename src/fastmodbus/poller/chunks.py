@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import math
-import threading
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, NoReturn, Self
 

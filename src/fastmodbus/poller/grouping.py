@@ -69,7 +69,9 @@ def groups_of(settings: Settings, tags: Any, every: Any, groups: Any, name: str 
         each = own if given is None else given
         members = [tag.name for tag in map.group(group)]
         if each is None:
-            raise ValueError(f"how often is the group {group!r} to be polled? Give every, or groups={{{group!r}: '1s'}}")
+            raise ValueError(
+                f"how often is the group {group!r} to be polled? Give every, or groups={{{group!r}: '1s'}}"
+            )
         if members:
             found.append(Group(group, names.selection(members), each))
     if not found:
