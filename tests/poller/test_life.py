@@ -204,9 +204,9 @@ def test_what_is_polled_already(plc: fm.Client, meter: fm.Client) -> None:
     with pytest.raises(ValueError, match="'plc', group '' is polled already"):
         poller.add(plc, "hr1", every=1)
     poller.add(plc, "hr1", every=1, group="more")
-    with pytest.raises(ValueError, match="no group 'fsat'.*fast"):
+    with pytest.raises(ValueError, match=r"no group 'fsat'.*fast"):
         poller.add(meter, groups=["fsat"])
-    with pytest.raises(ValueError, match="group names given tags|group is a name for given tags"):
+    with pytest.raises(ValueError, match="group is a name for given tags"):
         poller.add(meter, group="x")
 
 

@@ -1,4 +1,4 @@
-"""What docs/polling.md says of rows, with real sockets. The exact instants of each case are in core/test_schedule.py."""
+"""What docs/polling.md says of rows, with real sockets. The exact instants are those of core/test_schedule.py."""
 
 import logging
 import math

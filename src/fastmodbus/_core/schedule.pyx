@@ -200,8 +200,9 @@ cdef void _note_read(mb_job* j, const mb_transaction* t, uint8_t quality) noexce
     j.counters.retries += max(0, t.tries - 1)
     if quality == QUALITY_GOOD:
         j.counters.round_trips[histogram_bucket(t.answered - t.sent)] += 1
-    elif j.watching and t.status == ST_EXCEPTION and EXC_ILLEGAL_DATA_ADDRESS <= t.exception <= EXC_SERVER_DEVICE_FAILURE:
-        j.refused = j.news = True
+    elif j.watching and t.status == ST_EXCEPTION:
+        if EXC_ILLEGAL_DATA_ADDRESS <= t.exception <= EXC_SERVER_DEVICE_FAILURE:
+            j.refused = j.news = True
 
 
 cdef void _write_reads(

@@ -96,7 +96,7 @@ def _wanted(map: Map, groups: Any) -> dict[str, float | None]:
 
 
 def spread(index: int) -> float:
-    """A fraction of the period for the connection with this number: as far from those before as can be (van der Corput)."""
+    """A fraction of the period for the connection with this number, far from those before (van der Corput)."""
     fraction, step = 0.0, 0.5
     while index:
         fraction += step * (index & 1)

@@ -104,7 +104,8 @@ def _load(feeds: list[Feed]) -> Iterable[str]:
     for feed in feeds:
         cycle = len(feed.plan.reads) * each
         if 0 < feed.period < cycle:
-            yield f"{feed.label}: {len(feed.plan.reads)} reads, {cycle:.2g} s a cycle; every={feed.period:g} s cannot hold"
+            count = len(feed.plan.reads)
+            yield f"{feed.label}: {count} reads, {cycle:.2g} s a cycle; every={feed.period:g} s cannot hold"
     if load > 1 and len(feeds) > 1:
         yield f"{link.place}: its {len(feeds)} groups together need {load:.0%} of the time there is"
     elif 0.8 < load <= 1:
