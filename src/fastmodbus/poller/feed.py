@@ -66,7 +66,7 @@ class Feed:
 
     def __init__(self, device: str, group: Group, link: Link, call: Call, anchors: Anchors, buffer: float) -> None:
         self.device, self.group, self.link = device, group.name, link
-        self.period = group.every
+        self.period, self.names = group.every, group.names
         self.keys: Mapping[str, int] = group.selection.keys
         self.label = f"{device} {group.name}" if group.name else device
         self.job: Job | None = None
