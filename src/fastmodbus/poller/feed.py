@@ -103,11 +103,6 @@ class Feed:
         return Generation(decoder, Poll(batches, decoder.registers, self._capacity(decoder)))
 
     @property
-    def timeout(self) -> float:
-        """Seconds that an answer is waited for."""
-        return self._timeout / 1e9
-
-    @property
     def _timeout(self) -> int:
         """An answer that is long past its row is not waited for as long as a call would: it holds up the next rows."""
         if self.period == 0 or math.isinf(self.period):

@@ -1,7 +1,7 @@
 """What a feed's plan learns while it is polled: a device that refuses a read is asked for less, from the next row on.
 
-The supervisor's. The rules of refining are the plan's (`plan.refining`); those of when are here. What was learnt is shared
-with the client's other reads of the unit.
+The supervisor's. The rules of refining are the plan's (`plan.refining`); those of when are here. What was learnt is
+shared with the client's other reads of the unit.
 """
 
 from __future__ import annotations
@@ -46,6 +46,8 @@ class Learning:
         self._answered |= bool((statuses == 0).any())
         plan = rows.decoder.plan
         refused = [read for read, status in zip(plan.reads, statuses, strict=True) if status in _REFUSED]
+        if not refused:
+            return []  # a row came after the one that was told of; the next refusal will be told as well
         finer, again = self._refinement.refine(plan, refused, answered=self._answered)
         if finer is not plan:
             self.feed.swap(finer)

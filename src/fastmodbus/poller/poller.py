@@ -351,6 +351,11 @@ class Poller:
     # -------------------------------------------------------------------------------------------- how it goes
 
     @property
+    def groups(self) -> int:
+        """How many groups of devices are polled."""
+        return len(self._feeds)
+
+    @property
     def stats(self) -> Mapping[str, PollStatistics]:
         """Counters of each device, by its name."""
         by_device: dict[str, list[Feed]] = {}
