@@ -1,4 +1,4 @@
-"""Polling for tests: waiting for rows, and what every run of rows has to be. No test waits for a time, only for conditions."""
+"""Polling for tests: waiting for rows, and what every run of rows has to be. Tests wait for conditions."""
 
 import threading
 import time

@@ -1,9 +1,9 @@
-/* Calls every function of net.h once for what it promises, over a loopback connection; says which promise broke.
+/* Calls every function of net.h and poller.h once for what it promises, over a loopback connection; says which promise broke.
  *
  * For compilers of systems that are not at hand (compiled, linked, and run where something can run it), and for the one
  * at hand. Not part of the package.
  */
-#include "net.h"
+#include "poller.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -113,6 +113,38 @@ static void check_bytes(shared *s, net_socket client, net_socket server) {
     HOLDS(sent == NET_AGAIN && error == 0);
 }
 
+/* Waits until something is found, and not merely what is left of what was found before. */
+static int found(net_poller *p, net_event *events, int room) {
+    int64_t end = net_now() + 10 * SECOND;
+    int n = 0;
+    while (n == 0 && net_now() < end) n = net_poller_wait(p, end, events, room);
+    return n;
+}
+
+static void check_poller(shared *s, net_socket client, net_socket server) {
+    net_poller p;
+    net_event events[4];
+    uint8_t got[8];
+    int here, there, error = 0;
+    int64_t until;
+    HOLDS(net_poller_open(&p, &s->waker) == 0);
+    HOLDS(net_poller_watch(&p, client, &here, 0, 0) == 0 && net_poller_watch(&p, server, &there, 0, 0) == 0);
+    HOLDS(net_poller_wait(&p, net_now() - SECOND, events, 4) == 0);
+    until = net_now() + 5 * MILLISECOND;
+    HOLDS(net_poller_wait(&p, until, events, 4) == 0 && net_now() >= until - MILLISECOND);
+    net_wake(&s->waker);
+    HOLDS(net_poller_wait(&p, net_now() + 10 * SECOND, events, 4) == 0);
+    HOLDS(net_send(server, (const uint8_t *)"abc", 3, 1, &error) == 3);
+    HOLDS(found(&p, events, 4) == 1 && events[0].who == &here && events[0].ready == NET_READABLE);
+    HOLDS(net_recv(client, got, sizeof got, &error) == 3);
+    HOLDS(net_poller_watch(&p, client, &here, 1, 1) == 0);
+    HOLDS(found(&p, events, 4) == 1 && events[0].who == &here && events[0].ready == NET_WRITABLE);
+    net_poller_forget(&p, client);
+    HOLDS(net_poller_wait(&p, net_now() + MILLISECOND, events, 4) == 0);
+    net_poller_forget(&p, server);
+    net_poller_close(&p);
+}
+
 static void check_end(shared *s, net_socket client, net_socket server) {
     uint8_t got[8];
     int error = 0, n;
@@ -135,6 +167,7 @@ int main(void) {
     check_clock();
     check_lock(&s);
     check_waker(&s, client);
+    check_poller(&s, client, server);
     check_bytes(&s, client, server);
     check_end(&s, client, server);
     net_waker_close(&s.waker);

@@ -24,6 +24,9 @@ def test_the_simulated_device() -> None:
     assert row(text, "coils and discrete inputs") == ["131,072", "131,072"]
     assert "16 in flight" in text
     assert "All 262,144 values are right, both times." in text
+    assert "A row for every instant, every good value as the device had it" in text
+    assert re.search(r"^\S+   +LINK", text, re.MULTILINE)
+    assert row(text, "robot")[3] == "1"
 
 
 def test_a_device_with_everything(modbus_sim: Simulator) -> None:

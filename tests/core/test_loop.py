@@ -237,7 +237,9 @@ def test_jobs_come_and_go_while_it_runs() -> None:
                 loop.remove(*polled.pop(int(random.integers(len(polled)))))
             else:
                 link = links[int(random.integers(len(links)))]
-                job = job_on(link, poll_of([int(random.integers(1000))], timeout=FOREVER), int(random.integers(1, 5)) * MS)
+                job = job_on(
+                    link, poll_of([int(random.integers(1000))], timeout=FOREVER), int(random.integers(1, 5)) * MS
+                )
                 polled.append((link, job))
                 loop.add(link, job)
         wait_for(lambda: all(job.counters()["good"] > 0 for _, job in polled))

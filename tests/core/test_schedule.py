@@ -1,4 +1,4 @@
-"""Which rows a job brings, exactly: number, instants, qualities, values. Virtual time; the session is driven by hand."""
+"""Which rows a job brings, exactly: number, instants, qualities, values. Time is virtual."""
 
 from collections.abc import Callable
 from typing import Any
@@ -142,7 +142,7 @@ def test_a_late_answer_reaches_no_row() -> None:
 
 
 def test_a_poll_longer_than_its_period() -> None:
-    """Every answer takes 150 ms, a row 100: what comes later than its row is dropped, and the line is asked in between."""
+    """Every answer takes 150 ms, a row 100: what comes later than its row is dropped."""
     polled = Polled(poll_of([1]), window=1)
     taken: list[tuple[int, Frame]] = []
     while polled.line.now < polled.start + 600 * MS:

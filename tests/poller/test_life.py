@@ -204,15 +204,19 @@ def test_what_is_polled_already(plc: fm.Client, meter: fm.Client) -> None:
     with pytest.raises(ValueError, match="'plc', group '' is polled already"):
         poller.add(plc, "hr1", every=1)
     poller.add(plc, "hr1", every=1, group="more")
-    with pytest.raises(ValueError, match="no group 'fsat'.*fast"):
+    with pytest.raises(ValueError, match=r"no group 'fsat'.*fast"):
         poller.add(meter, groups=["fsat"])
-    with pytest.raises(ValueError, match="group names given tags|group is a name for given tags"):
+    with pytest.raises(ValueError, match="group is a name for given tags"):
         poller.add(meter, group="x")
 
 
 @pytest.mark.parametrize(
     ("given", "message"),
-    [({"every": 1}, "How long|how long"), ({"every": 1, "count": 1, "duration": 1}, "one of them"), ({"count": 3}, "every is missing")],
+    [
+        ({"every": 1}, "How long|how long"),
+        ({"every": 1, "count": 1, "duration": 1}, "one of them"),
+        ({"count": 3}, "every is missing"),
+    ],
 )
 def test_polls_that_cannot_be(plc: fm.Client, given: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):

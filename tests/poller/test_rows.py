@@ -1,4 +1,4 @@
-"""What docs/polling.md says of rows, with real sockets. The exact instants of each case are in core/test_schedule.py."""
+"""What docs/polling.md says of rows, with real sockets. The exact instants are those of core/test_schedule.py."""
 
 import logging
 import math
@@ -170,9 +170,7 @@ def test_two_groups_due_together(sim: fm.Simulator, plc: fm.Client) -> None:
     assert slow.ok["b"].any()
 
 
-def test_a_plan_that_changes_in_mid_run(
-    sim: fm.Simulator, plc: fm.Client, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_plan_that_changes_in_mid_run(sim: fm.Simulator, plc: fm.Client, caplog: pytest.LogCaptureFixture) -> None:
     """A register between two tags disappears: it is not bridged any more, and no row is lost over it."""
     near = {"a": "hr0:f32", "d": "hr4", "e": "hr5"}
     with fm.Poller() as poller:

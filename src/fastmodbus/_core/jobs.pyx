@@ -238,7 +238,7 @@ cdef class Job:
                 [(histogram_bound(i + 1), c.round_trips[i]) for i in range(HISTOGRAM_BUCKETS) if c.round_trips[i]])
 
     def held(self, Poll poll not None):
-        """(number of the oldest row that a poll's ring still holds, number after its newest); (-1, -1) before its first."""
+        """(number of the oldest row that a poll's ring still holds, number after its newest); -1 before its first."""
         cdef int64_t first, written, kept
         self.owner.enter()
         first, written, kept = poll.c.ring.first, poll.c.ring.written, poll.c.ring.capacity - 1

@@ -145,7 +145,7 @@ cdef inline mb_walk queue_walk(const mb_queues* q) noexcept nogil:
 
 
 cdef inline mb_batch* queue_next(mb_walk* w) noexcept nogil:
-    """The next batch, NULL after the last. It may leave its queue, or change places in it, before the next is asked for."""
+    """The next batch, NULL after the last. It may leave its queue before the next is asked for."""
     cdef mb_batch* b
     while w.following is NULL:
         w.priority += 1

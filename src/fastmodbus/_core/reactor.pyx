@@ -218,7 +218,7 @@ cdef class Connection(SessionState):
         return self.link.error
 
     def attach(self, net_socket socket):
-        """Take over a connected socket's descriptor; it is closed from here. This thread drives, or nobody or a loop does."""
+        """Take over a connected socket's descriptor; it is closed from here. This thread, nobody or a loop drives."""
         cdef bint unwanted
         cdef mb_connection* c = &self.link
         if net_prepare(socket) != 0:

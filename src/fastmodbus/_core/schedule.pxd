@@ -59,4 +59,3 @@ cdef struct mb_job:
 cdef void job_advance(mb_job* j, mb_session* s, int64_t now) noexcept nogil
 cdef int64_t job_next(const mb_job* j) noexcept nogil
 cdef void job_pause(mb_job* j, mb_session* s) noexcept nogil
-

@@ -1,8 +1,9 @@
 """What is due when: jobs on a grid of time, and the rows they fill. Sans-I/O, in monotonic nanoseconds.
 
-The rules. The grid is absolute: row n is due at start + n * every, whatever happened before. Every grid point gets a row,
-in order. A row is opened at its instant, or, when the driver comes late, at once; one whose whole period has passed is
-written as MISSED without being asked for. Its reads go out as one batch a stage, whose deadline is the next grid point.
+The rules. The grid is absolute: row n is due at start + n * every, whatever happened before. Every grid point gets a
+row, in order. A row is opened at its instant, or, when the driver comes late, at once; one whose whole period has
+passed is written as MISSED without being asked for. Its reads go out as one batch a stage, whose deadline is the next
+grid point.
 A row is closed when its last read is over or its time is, whatever comes first; what is in flight then is orphaned, so
 that a late answer reaches nobody's memory. With every=0 a row begins when the one before is over.
 
@@ -61,7 +62,7 @@ cdef void _write_missed(mb_job* j, uint8_t quality) noexcept nogil:
 
 
 cdef void _skip_missed(mb_job* j, const mb_session* s, int64_t now) noexcept nogil:
-    """Write the rows whose time is over. Of more than the ring holds only the last are written: the others would be lost."""
+    """Write the rows whose time is over; of more than the ring holds only the last, as the others would be lost."""
     cdef int64_t count = (now - j.due) // j.every
     cdef int64_t more
     if j.until != INT64_MAX:
@@ -199,11 +200,14 @@ cdef void _note_read(mb_job* j, const mb_transaction* t, uint8_t quality) noexce
     j.counters.retries += max(0, t.tries - 1)
     if quality == QUALITY_GOOD:
         j.counters.round_trips[histogram_bucket(t.answered - t.sent)] += 1
-    elif j.watching and t.status == ST_EXCEPTION and EXC_ILLEGAL_DATA_ADDRESS <= t.exception <= EXC_SERVER_DEVICE_FAILURE:
-        j.refused = j.news = True
+    elif j.watching and t.status == ST_EXCEPTION:
+        if EXC_ILLEGAL_DATA_ADDRESS <= t.exception <= EXC_SERVER_DEVICE_FAILURE:
+            j.refused = j.news = True
 
 
-cdef void _write_reads(mb_job* j, const mb_session* s, uint8_t* row, uint8_t* worst, int64_t* first_sent) noexcept nogil:
+cdef void _write_reads(
+    mb_job* j, const mb_session* s, uint8_t* row, uint8_t* worst, int64_t* first_sent
+) noexcept nogil:
     """What became of each read, and when."""
     cdef mb_poll* p = j.poll
     cdef int64_t* sent = <int64_t*>(row + sizeof(int64_t))
@@ -298,7 +302,7 @@ cdef int64_t job_next(const mb_job* j) noexcept nogil:
 
 
 cdef void job_pause(mb_job* j, mb_session* s) noexcept nogil:
-    """The session is no longer driven for this job: an open row begins anew when it is again, if its time is not over."""
+    """The session is no longer driven for this job; when it is again, an open row begins anew if there is time left."""
     cdef int32_t k
     if j.open:
         for k in range(j.poll.stage_count):

@@ -65,7 +65,8 @@ def demo(
 ) -> None:
     """Read many requests at a time, check every value, and compare with one at a time.
 
-    Without a URL it reads the four tables of a device simulated here, which takes 5 ms for each answer.
+    Without a URL it reads the four tables of a device simulated here, which takes 5 ms for each answer, and then polls
+    a simulated plant, of which one device loses its connection for a while.
     """
     from . import demo as command
 
@@ -124,6 +125,28 @@ def write(
     from . import write as command
 
     command.write(url, assignments, line)
+
+
+@app.command(usage="Usage: fastmodbus poll URL|PLANT [WHAT...] [OPTIONS]")
+def poll(
+    where: Annotated[str, Parameter(name="URL|PLANT", help="A device, or the devices of a plant (.toml).")],
+    /,
+    *what: Annotated[str, Parameter(name="WHAT", help="Values and names as for read. [default: the map's groups]")],
+    line: Line = DEFAULTS,
+    every: Annotated[Duration | None, Parameter(help="How often: 100ms, 1s; 0 is back to back.")] = None,
+    duration: Annotated[Duration | None, Parameter(help="For how long. [default: until Ctrl-C]")] = None,
+    map: Annotated[str | None, MAP] = None,
+    format: Annotated[
+        Literal["summary", "csv"], Parameter(help="How to print: csv is the rows as they come.")
+    ] = "summary",
+) -> None:
+    """Poll devices at steady rates; print how it goes, and a summary or the rows.
+
+    Each instant has a row, whatever happens; values that could not be read are empty.
+    """
+    from . import poll as command
+
+    command.poll(where, what, line, every, duration, map, format)
 
 
 @app.command(usage="Usage: fastmodbus plan URL|MAP [WHAT...] [OPTIONS]")

@@ -1,7 +1,7 @@
 """``fastmodbus demo``: the same reads with many requests in flight and one at a time, every value checked.
 
 The device is one simulated here, whose contents are known, or the user's own, which is only read and has to agree with
-itself.
+itself. Without a device of the user's a simulated plant is polled after that: see `plant`.
 """
 
 from __future__ import annotations
@@ -22,8 +22,9 @@ from fastmodbus.simulator import Simulator
 from fastmodbus.statistics import Statistics
 
 from . import discover, pattern
-from .device import check, open_device
+from .device import check, open_device, set_up_log
 from .outcome import Disagreement
+from .plant import demo_plant
 from .ranges import Range, parse_range
 from .read import read_table
 
@@ -66,9 +67,11 @@ def demo(url: str | None, texts: Sequence[str], line: Line, in_flight: int) -> N
     """
     ranges = [parse_range(text) for text in texts]
     check(url or "sim:", line, in_flight)
+    set_up_log(line.trace)
     console = Console(highlight=False)
     if url is None:
         _demo_simulated(console, in_flight)
+        demo_plant(console)
     else:
         _demo_device(console, url, ranges, line, in_flight)
 

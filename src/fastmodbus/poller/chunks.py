@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import math
-import threading
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, NoReturn, Self
 
@@ -108,9 +107,9 @@ class Chunks:
         return self
 
     def __next__(self) -> Samples:
-        if self._pending is not None:
-            found, self._pending = self._pending, None
-            return found
+        pending, self._pending = self._pending, None
+        if pending is not None:
+            return pending
         while True:
             over = not self._running() or self._all_over()
             found = self._next_ready(over)

@@ -66,7 +66,7 @@ class Feed:
 
     def __init__(self, device: str, group: Group, link: Link, call: Call, anchors: Anchors, buffer: float) -> None:
         self.device, self.group, self.link = device, group.name, link
-        self.period = group.every
+        self.period, self.names = group.every, group.names
         self.keys: Mapping[str, int] = group.selection.keys
         self.label = f"{device} {group.name}" if group.name else device
         self.job: Job | None = None
@@ -101,11 +101,6 @@ class Feed:
             image_batch(part, image).limits(self._timeout, NO_DEADLINE, self._call.retries) for part in stages.values()
         ]
         return Generation(decoder, Poll(batches, decoder.registers, self._capacity(decoder)))
-
-    @property
-    def timeout(self) -> float:
-        """Seconds that an answer is waited for."""
-        return self._timeout / 1e9
 
     @property
     def _timeout(self) -> int:

@@ -11,7 +11,7 @@ from ..options import seconds
 
 if TYPE_CHECKING:
     from ..maps import Map
-    from ..naming import Selection
+    from ..naming import Names, Selection
     from ..settings import Settings
 
 #: The shortest period but 0, in seconds.
@@ -27,6 +27,7 @@ class Group(NamedTuple):
     name: str
     selection: Selection
     every: float  # seconds; 0 back to back, infinite for once
+    names: Names  # what the client knows of the unit
 
 
 def period(name: str, value: Any) -> float:
@@ -58,7 +59,7 @@ def groups_of(settings: Settings, tags: Any, every: Any, groups: Any, name: str 
             raise ValueError("groups are those of the client's map: give tags or groups, not both")
         if given is None:
             raise ValueError("every is missing: how often to poll, as in every='100ms'; 0 is back to back")
-        return [Group(name or "", names.selection(tags), given)]
+        return [Group(name or "", names.selection(tags), given, names)]
     if map is None:
         raise ValueError("tags are missing, and the client has no map that would say what to poll")
     if name is not None:
@@ -69,9 +70,11 @@ def groups_of(settings: Settings, tags: Any, every: Any, groups: Any, name: str 
         each = own if given is None else given
         members = [tag.name for tag in map.group(group)]
         if each is None:
-            raise ValueError(f"how often is the group {group!r} to be polled? Give every, or groups={{{group!r}: '1s'}}")
+            raise ValueError(
+                f"how often is the group {group!r} to be polled? Give every, or groups={{{group!r}: '1s'}}"
+            )
         if members:
-            found.append(Group(group, names.selection(members), each))
+            found.append(Group(group, names.selection(members), each, names))
     if not found:
         raise ValueError("there is nothing to poll: the map has no groups with tags; give every, as in every='1s'")
     return found
@@ -94,7 +97,7 @@ def _wanted(map: Map, groups: Any) -> dict[str, float | None]:
 
 
 def spread(index: int) -> float:
-    """A fraction of the period for the connection with this number: as far from those before as can be (van der Corput)."""
+    """A fraction of the period for the connection with this number, far from those before (van der Corput)."""
     fraction, step = 0.0, 0.5
     while index:
         fraction += step * (index & 1)

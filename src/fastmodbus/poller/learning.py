@@ -1,30 +1,43 @@
 """What a feed's plan learns while it is polled: a device that refuses a read is asked for less, from the next row on.
 
-The supervisor's. The rules of refining are the plan's (`plan.refining`); those of when are here.
+The supervisor's. The rules of refining are the plan's (`plan.refining`); those of when are here. What was learnt is
+shared with the client's other reads of the unit.
 """
 
 from __future__ import annotations
 
 from .._core.reactor import now
-from ..naming import REST
+from ..naming import REST, Names
 from ..plan.refining import REFUSALS, Refinement
 from ..quality import EXCEPTION
 from ..samples import Rows
+from ..tags import Tag
 from .feed import Feed
 
 _REFUSED = frozenset(EXCEPTION | code for code in REFUSALS)
 
 
 class Learning:
-    """Refines the plan of one feed."""
+    """Refines the plan of one feed.
 
-    def __init__(self, feed: Feed) -> None:
-        self.feed = feed
+    Parameters
+    ----------
+    feed : Feed
+    names : Names
+        What the client knows of the unit.
+    """
+
+    def __init__(self, feed: Feed, names: Names) -> None:
+        self.feed, self.names = feed, names
+        self._begin()
+
+    def _begin(self) -> None:
         self._refinement = Refinement()
+        self._begun = self.feed.plan
         self._answered = False
         self._again_at: int | None = None
 
-    def look(self) -> list[int]:
+    def look(self) -> list[Tag]:
         """A row had refusals: refine the plan by the newest one. Returns the tags that are left out from now on."""
         rows = self.feed.last(1)
         if rows is None or rows.decoder is not self.feed.decoder:
@@ -33,6 +46,8 @@ class Learning:
         self._answered |= bool((statuses == 0).any())
         plan = rows.decoder.plan
         refused = [read for read, status in zip(plan.reads, statuses, strict=True) if status in _REFUSED]
+        if not refused:
+            return []  # a row came after the one that was told of; the next refusal will be told as well
         finer, again = self._refinement.refine(plan, refused, answered=self._answered)
         if finer is not plan:
             self.feed.swap(finer)
@@ -40,21 +55,20 @@ class Learning:
             return self._conclude(rows)
         return []
 
-    def _conclude(self, rows: Rows) -> list[int]:
-        plan = rows.decoder.plan
-        holes = self._refinement.holes
-        self._again_at = now() + int(REST * 1e9)
-        self._refinement = Refinement()
-        assert self.feed.job is not None
-        if not holes:
+    def _conclude(self, rows: Rows) -> list[Tag]:
+        plan, holes = rows.decoder.plan, self._refinement.holes
+        if holes:
+            self.feed.swap(self._refinement.conclude(plan, self._begun))
+        elif self.feed.job is not None:
             self.feed.job.watch(False)
-            return []
-        self.feed.swap(plan.forget().hole(*plan.skipped, *holes))
-        return holes
+        if self._answered:
+            self.names.learn(self.feed.plan.learnt, now() / 1e9)
+        self._begin()
+        self._again_at = now() + int(REST * 1e9)
+        return self.names.unsaid(plan.tags[number] for number in holes)
 
     def freshen(self) -> None:
         """Give what was refused another chance when it has rested."""
         if self._again_at is not None and now() >= self._again_at:
-            self._again_at = None
-            self._answered = False
             self.feed.swap(self.feed.plan.forget())
+            self._begin()

@@ -136,7 +136,9 @@ class Poller:
             self._check_usable(link)
             for group in groups:
                 if (device, group.name) in self._feeds:
-                    raise ValueError(f"{device!r}, group {group.name!r} is polled already; give another group or device")
+                    raise ValueError(
+                        f"{device!r}, group {group.name!r} is polled already; give another group or device"
+                    )
             for group, grid in zip(groups, grids, strict=True):
                 feed = Feed(device, group, link, client._settings.default, self._anchors, self._buffer)
                 feed.grid = grid
@@ -295,7 +297,9 @@ class Poller:
             step = checks.integer("step", step, 1, rows)
         for feed in self._selected(device, group):
             if rows is not None and rows > feed.capacity:
-                raise ValueError(f"rows is {rows}; the buffer keeps {feed.capacity} rows of {feed.label}: make it longer")
+                raise ValueError(
+                    f"rows is {rows}; the buffer keeps {feed.capacity} rows of {feed.label}: make it longer"
+                )
             if rows is None and period > max(self._buffer, feed.period):
                 raise ValueError(f"every is {every!r}; the buffer keeps {self._buffer:g} s: make it longer")
         return Chunks(
@@ -345,6 +349,11 @@ class Poller:
         return Latest([Samples.of(rows) for rows in newest])
 
     # -------------------------------------------------------------------------------------------- how it goes
+
+    @property
+    def groups(self) -> int:
+        """How many groups of devices are polled."""
+        return len(self._feeds)
 
     @property
     def stats(self) -> Mapping[str, PollStatistics]:

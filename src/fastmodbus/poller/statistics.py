@@ -88,7 +88,7 @@ def warnings_of(feeds: Iterable[Feed]) -> list[str]:
     by_link: dict[int, list[Feed]] = {}
     for feed in feeds:
         by_link.setdefault(id(feed.link), []).append(feed)
-    return [line for shared in by_link.values() for line in (*_load(shared), *_timeouts(shared))]
+    return [line for shared in by_link.values() for line in _load(shared)]
 
 
 def _load(feeds: list[Feed]) -> Iterable[str]:
@@ -104,7 +104,8 @@ def _load(feeds: list[Feed]) -> Iterable[str]:
     for feed in feeds:
         cycle = len(feed.plan.reads) * each
         if 0 < feed.period < cycle:
-            yield f"{feed.label}: {len(feed.plan.reads)} reads, {cycle:.2g} s a cycle; every={feed.period:g} s cannot hold"
+            count = len(feed.plan.reads)
+            yield f"{feed.label}: {count} reads, {cycle:.2g} s a cycle; every={feed.period:g} s cannot hold"
     if load > 1 and len(feeds) > 1:
         yield f"{link.log.place}: its {len(feeds)} groups together need {load:.0%} of the time there is"
     elif 0.8 < load <= 1:
@@ -116,10 +117,3 @@ def _typical_trip(feeds: list[Feed]) -> float:
     if not math.isnan(measured):
         return measured
     return percentile_of([(bound / 1e9, count) for bound, count in feeds[0].link.core.round_trips()], 50)
-
-
-def _timeouts(feeds: list[Feed]) -> Iterable[str]:
-    for feed in feeds:
-        if 0 < feed.period < math.inf and feed.timeout > feed.period:
-            rows = math.ceil(feed.timeout / feed.period)
-            yield f"{feed.label}: an answer that is lost costs up to {rows} rows: it is waited for {feed.timeout:g} s"

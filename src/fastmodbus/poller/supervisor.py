@@ -124,11 +124,11 @@ class Supervisor:
 
     def _learn(self, feed: Feed) -> None:
         if feed not in self._learning:
-            self._learning[feed] = Learning(feed)
-        tags, keys = feed.plan.tags, {number: key for key, number in feed.keys.items()}
-        for number in self._learning[feed].look():
-            log.warning("%s: %s (%s) is refused by the device and left out", feed.label,
-                        keys.get(number, tags[number].name), tags[number].address)  # fmt: skip
+            self._learning[feed] = Learning(feed, feed.names)
+        keys = {number: key for key, number in feed.keys.items()}
+        for tag in self._learning[feed].look():
+            name = keys.get(feed.plan.tags.index(tag), tag.name)
+            log.warning("%s: %s (%s) is refused by the device and left out", feed.label, name, tag.address)
 
     # -------------------------------------------------------------------------------------------- connections
 

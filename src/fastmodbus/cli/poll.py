@@ -1,0 +1,157 @@
+"""``fastmodbus poll``: devices at steady rates, for so long or until Ctrl-C; a live line and a summary, or the rows.
+
+How polling goes is the poller's business; here is what is meant, and how it is printed.
+"""
+
+from __future__ import annotations
+
+import csv
+import math
+import signal
+import sys
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, nullcontext
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from fastmodbus import options
+from fastmodbus.maps import load_map
+from fastmodbus.plant import open_plant
+from fastmodbus.poller import Poller, PollStatistics
+from fastmodbus.samples import Samples
+
+from .device import open_device, set_up_log
+from .outcome import UsageError, reading_the_command
+
+if TYPE_CHECKING:
+    from .app import Line
+
+_REFRESH = 0.5  # seconds between two looks at how it goes
+
+
+def poll(
+    where: str, what: Sequence[str], line: Line, every: str | None, duration: str | None, map: str | None, format: str
+) -> None:
+    """Poll until it is enough. Ctrl-C is raised when all is printed."""
+    with reading_the_command():
+        seconds = math.inf if duration is None else options.seconds("duration", duration)
+    with ExitStack() as stack:
+        poller = _poller(stack, where, what, line, every, map)
+        if format == "csv" and poller.groups > 1:
+            raise UsageError("rows of several devices or groups do not fit into one table: poll one of them")
+        with poller, _ending(poller, seconds):
+            try:
+                if format == "csv":
+                    print_rows(poller)
+                else:
+                    _watch(Console(highlight=False), poller)
+            finally:
+                poller.stop()
+                if format == "summary":
+                    _print_end(Console(highlight=False), poller)
+
+
+def _poller(
+    stack: ExitStack, where: str, what: Sequence[str], line: Line, every: str | None, map: str | None
+) -> Poller:
+    """What is to be polled, not yet started."""
+    if where.endswith(".toml"):
+        if what or every or map:
+            raise UsageError("a plant says itself what is polled, how often and by which maps")
+        set_up_log(line.trace)
+        return stack.enter_context(open_plant(where)).poller()
+    with reading_the_command():
+        device = None if map is None else load_map(map)
+    client = stack.enter_context(open_device(where, line, None, device))
+    poller = Poller()
+    with reading_the_command():
+        poller.add(client, list(what) or None, every=every)
+    return poller
+
+
+@contextmanager
+def _ending(poller: Poller, seconds: float) -> Iterator[None]:
+    """Stop the poller when the time is up, or on SIGTERM."""
+    timer = threading.Timer(min(seconds, threading.TIMEOUT_MAX), poller.stop)
+    timer.daemon = True
+    timer.start()
+    signal.signal(signal.SIGTERM, lambda number, frame: threading.Thread(target=poller.stop).start())
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
+def _watch(console: Console, poller: Poller) -> None:
+    """Until the poller is stopped; on a terminal, show how it goes meanwhile."""
+    with console.status("") if console.is_terminal else nullcontext() as status:
+        while poller.running:
+            threading.Event().wait(_REFRESH)
+            if status is not None:
+                status.update(live_line(poller))
+
+
+def live_line(poller: Poller) -> str:
+    """How it goes, in one line."""
+    stats = poller.stats
+    polls, missed = sum(one.polls for one in stats.values()), sum(one.missed for one in stats.values())
+    late = max((one.lateness(99) for one in stats.values()), default=math.nan)
+    values = [f"{name} {_short(value)}" for name, value in poller.latest().items()][:4]
+    return f"{polls:,} polls, {missed:,} missed, 99 % late by {_milliseconds(late)} at most; {', '.join(values)}"
+
+
+def _short(value: Any) -> str:
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
+
+
+def _milliseconds(seconds: float) -> str:
+    return "-" if math.isnan(seconds) else f"{seconds * 1e3:.2f} ms"
+
+
+def _print_end(console: Console, poller: Poller) -> None:
+    print_summary(console, poller.stats)
+    told = poller.check()
+    if told:
+        console.print(told, soft_wrap=True)
+
+
+def print_summary(console: Console, stats: Mapping[str, PollStatistics]) -> None:
+    """A line for each device."""
+    table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0), header_style="bold")
+    table.add_column("")
+    for heading in ("polls", "good", "missed", "requests", "late, 50 %", "99 %", "trip, 50 %", "99 %"):
+        table.add_column(heading, justify="right")
+    for device, one in stats.items():
+        times = (one.lateness(50), one.lateness(99), one.round_trip(50), one.round_trip(99))
+        counts = (one.polls, one.good, one.missed, one.requests)
+        table.add_row(Text(device, overflow="fold"), *(f"{count:,}" for count in counts), *map(_milliseconds, times))
+    console.print(table)
+
+
+def print_rows(poller: Poller) -> None:
+    """Rows as CSV as they come; what is missing is empty."""
+    writer = csv.writer(sys.stdout)
+    headed = False
+    for chunk in poller.chunks():
+        names = [name for name in chunk if name != "time"]
+        if not headed:
+            writer.writerow(["time", *(label for name in names for label in _labels(chunk, name))])
+            headed = True
+        times = np.datetime_as_string(chunk["time"], unit="us", timezone="UTC")
+        for row in range(chunk.rows):
+            writer.writerow([times[row], *(cell for name in names for cell in _cells(chunk, name, row))])
+        sys.stdout.flush()
+
+
+def _labels(chunk: Samples, name: str) -> list[str]:
+    return [name] if chunk[name].ndim == 1 else [f"{name}[{n}]" for n in range(chunk[name].shape[1])]
+
+
+def _cells(chunk: Samples, name: str, row: int) -> list[Any]:
+    values, ok = np.atleast_1d(chunk[name][row]), np.atleast_1d(chunk.ok[name][row])
+    return [str(value).removesuffix(".0") if good else "" for value, good in zip(values, ok, strict=True)]
