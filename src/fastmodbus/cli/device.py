@@ -41,11 +41,11 @@ def open_device(url: str, line: Line, in_flight: InFlight | None = None, map: Ma
     ConnectionFailed
     """
     check(url, line, in_flight)
-    _set_up_log(line.trace)
+    set_up_log(line.trace)
     return connect(url, map=map, **line.options(), in_flight=in_flight)
 
 
-def _set_up_log(trace: bool) -> None:
+def set_up_log(trace: bool) -> None:
     """What goes wrong is told by the one line at the end; the library's log would tell it twice."""
     if _log.handlers:
         return

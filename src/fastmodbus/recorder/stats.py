@@ -59,12 +59,12 @@ class RecordStats:
 
     def wrote(self, samples: Samples, size: int) -> None:
         """Count rows that are in a journal."""
-        found = samples.stats
+        qualities = samples.qualities
         with self._lock:
-            self.rows += found.rows
-            self.values += found.values
+            self.rows += samples.rows
+            self.values += sum(qualities.values())
             self.bytes += size
-            for quality, count in found.qualities.items():
+            for quality, count in qualities.items():
                 self._qualities[samples.device, int(quality)] += count
         self._allowed("journal")
 

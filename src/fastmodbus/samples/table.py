@@ -62,6 +62,8 @@ class Samples(dict[str, NDArray[Any]]):
         Where the quality is GOOD.
     sent, received : mapping of str to numpy.ndarray of datetime64[ns]
         When the request for a value went, and when its answer came; NaT where there was none.
+    qualities : mapping of Quality to int
+        How many values have each quality that there is.
     stats : SampleStatistics
         Counts of values by quality, lateness and round trips.
     layout, source
@@ -159,8 +161,13 @@ class Samples(dict[str, NDArray[Any]]):
     @property
     def stats(self) -> SampleStatistics:
         """What these rows are worth, in numbers."""
-        qualities = map(self.source.quality, range(len(self.layout.tags)))
-        return SampleStatistics.of(self.row, qualities, self._due, self._timing)
+        return SampleStatistics.of(self.row, self.qualities, self._due, self._timing)
+
+    @property
+    def qualities(self) -> Mapping[Quality, int]:
+        """How many values have each quality that there is."""
+        counts = self.source.counts()
+        return {Quality(int(number)): int(counts[number]) for number in np.flatnonzero(counts)}
 
     def _raw(self, number: int) -> NDArray[Any]:
         found = self.source.raw(number)
