@@ -80,6 +80,54 @@ def test_a_running_poller_goes_on(plc, tmp_path):
     assert is_whole(load(tmp_path))
 
 
+def test_a_plant_is_recorded(tmp_path):
+    (tmp_path / "meter.toml").write_text(
+        """format = "fastmodbus-map/1"
+        [groups]
+        fast = "20ms"
+        slow = "100ms"
+        [[tag]]
+        name = "voltage"
+        address = "hr0:f32"
+        group = "fast"
+        [[tag]]
+        name = "energy"
+        address = "hr2:u32"
+        group = "slow"
+        """
+    )
+    with fm.Simulator(units=(1, 2)) as device:
+        (tmp_path / "plant.toml").write_text(
+            f"""format = "fastmodbus-plant/1"
+            [[device]]
+            name = "inv01"
+            url = "{device.url}"
+            map = "meter.toml"
+            [[device]]
+            name = "inv02"
+            url = "{device.url}"
+            unit = 2
+            map = "meter.toml"
+            groups = {{fast = "50ms"}}
+            """
+        )
+        with fm.open_plant(tmp_path / "plant.toml") as plant:
+            fm.record(plant, tmp_path / "data", flush=0.1, duration=1.0)
+    found = load(tmp_path / "data")
+    assert set(found) == {(name, group) for name in ("inv01", "inv02") for group in ("fast", "slow")}
+    assert all(is_whole(run) for run in found.values())
+    assert (found["inv01", "fast"].period, found["inv02", "fast"].period) == (0.02, 0.05)
+    assert list(found["inv02", "slow"]) == ["time", "energy"]
+
+
+def test_a_client_for_asyncio_is_recorded(tmp_path):
+    with fm.Simulator() as device:
+        client = fm.AsyncClient("127.0.0.1", device.port, name="plc")
+        fm.record(client, tmp_path, tags=TAGS, every=0.02, flush=0.1, duration=0.5)
+    assert is_whole(load(tmp_path))
+    assert load(tmp_path).qualities[Quality.GOOD] > 0
+
+
 def test_chunks_from_anywhere_are_recorded(tmp_path):
     seen = []
     stats = fm.record([made(3), made(4, first=3)], tmp_path, on_chunk=seen.append)

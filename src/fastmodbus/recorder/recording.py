@@ -7,21 +7,22 @@ polling, which keeps rows for a while by itself.
 from __future__ import annotations
 
 import contextlib
-import logging
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from os import PathLike
-from typing import Any, Protocol, Self
+from typing import TYPE_CHECKING, Any, Protocol, Self, runtime_checkable
 
 from ..errors import RecorderError
 from ..options import seconds
 from ..samples import Samples
+from ..settings import Settings
 from .recorder import Recorder
 from .stats import RecordStats
 
-log = logging.getLogger("fastmodbus")
+if TYPE_CHECKING:
+    from ..poller import Poller
 
 PATIENCE = 1.0  # seconds until what the disk refused is tried again
 TICK = 0.5  # seconds; Windows lets no Ctrl-C through during one wait
@@ -39,6 +40,20 @@ class PollerLike(Protocol):
     @property
     def stats(self) -> Mapping[str, Any]: ...
     def chunks(self, *, every: Any) -> Iterator[Samples]: ...
+
+
+@runtime_checkable
+class ClientLike(Protocol):
+    """What a `Poller` needs of a client, of either kind."""
+
+    _settings: Settings
+
+
+@runtime_checkable
+class PlantLike(Protocol):
+    """An open plant."""
+
+    def poller(self) -> Poller: ...
 
 
 class Recording:
@@ -240,20 +255,18 @@ def record(
 
 def _poller_of(source: Any, tags: Any, every: Any, held: ExitStack) -> tuple[PollerLike | None, bool]:
     """The poller of a source, and whether it is the recording's to stop; None for chunks from elsewhere."""
-    from ..client import Client
-    from ..plant import OpenPlant
     from ..poller import Poller
 
     if isinstance(source, Poller):
         return source, not source.running
-    if not isinstance(source, (Client, OpenPlant)):
-        if not isinstance(source, Iterable):
-            raise TypeError(
-                f"source is {source!r}, a {type(source).__name__}; it must be a client, a poller, a plant, or Samples"
-            )
-        return None, False
-    if isinstance(source, OpenPlant):
+    if isinstance(source, PlantLike):
         return held.enter_context(contextlib.closing(source.poller())), True
-    poller = held.enter_context(contextlib.closing(Poller()))
-    poller.add(source, tags, every=every)
-    return poller, True
+    if isinstance(source, ClientLike):
+        poller = held.enter_context(contextlib.closing(Poller()))
+        poller.add(source, tags, every=every)
+        return poller, True
+    if isinstance(source, Iterable):
+        return None, False
+    raise TypeError(
+        f"source is {source!r}, a {type(source).__name__}; it must be a client, a poller, a plant, or Samples"
+    )

@@ -14,7 +14,7 @@ import numpy as np
 
 from ..maps import Map
 from ..quality import Quality
-from ..recorder import load
+from ..recorder.loading import load
 from ..samples import Samples
 from ..samples.elements import is_whole
 from ..samples.table import Instant
