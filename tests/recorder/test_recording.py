@@ -239,6 +239,26 @@ def test_a_disk_that_refuses_pauses_it(tmp_path, monkeypatch):
     assert recording.stats.dropped == 0
 
 
+def test_a_disk_that_stalls_costs_no_row(plc, tmp_path, monkeypatch):
+    stalled, over, write = threading.Event(), threading.Event(), Recorder._append
+
+    def append(self, samples):
+        if samples.first_row > 20:
+            stalled.set()
+            assert over.wait(PATIENCE)
+        write(self, samples)
+
+    monkeypatch.setattr(Recorder, "_append", append)
+    with fm.Recording(plc, tmp_path, tags=TAGS, every=0.01, flush=0.05) as recording:
+        assert stalled.wait(PATIENCE)
+        seen = recording.poller.stats["plc"].polls
+        until(lambda: recording.poller.stats["plc"].polls > seen + 100)
+        over.set()
+        until(lambda: recording.stats.rows > seen + 100)
+    assert is_whole(load(tmp_path))
+    assert recording.stats.dropped == 0
+
+
 def test_a_buffer_that_is_too_short_for_the_pause_is_marked(plc, tmp_path, monkeypatch):
     refusing, write = threading.Event(), Recorder._append
 
