@@ -63,7 +63,6 @@ class Recording:
 
     Attributes
     ----------
-    stats : RecordStats
     poller : Poller or None
         What is polled; None for other sources.
     """

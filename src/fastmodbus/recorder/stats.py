@@ -22,16 +22,12 @@ class RecordStats:
     ----------
     rows, values : int
         Written, values as elements of all columns.
-    qualities : mapping of (device, Quality) to int
-        Of the values written.
     bytes : int
         Written to journals.
     files : int
         Parquet files made.
     dropped : int
         Rows that were lost before they could be written: the disk refused for longer than the buffer holds.
-    paused : bool
-        The disk refuses now.
     error : str
         What it said last; empty if it never refused.
     started : float
