@@ -6,6 +6,7 @@ The processes are forked from a server that has imported everything, so that one
 import multiprocessing
 import time
 
+import fastmodbus as fm
 from fastmodbus.recorder import Recorder
 from made_rows import made
 
@@ -25,21 +26,29 @@ def record(confirmed, folder, first, rotate):
             time.sleep(0.001)
 
 
-def record_and_kill(folder, first, rotate, chunks):
-    """Record in another process and kill it after so many chunks: the row after the last that it wrote."""
+def poll(confirmed, folder, port, rotate):
+    """Record what a device says, and send the newest count of each chunk."""
+    with fm.Client("127.0.0.1", port, name="plc") as client:
+        fm.record(
+            client, folder, tags={"count": "hr0:u32"}, every=0.005, flush=0.02, sync=0.05, rotate=rotate,
+            on_chunk=lambda chunk: confirmed.send((chunk.rows, int(chunk.raw["count"].max()))),
+        )  # fmt: skip
+
+
+def killed_after(chunks, target, *arguments):
+    """Run one of the above in another process, and kill it after so many chunks: all that it sent."""
     receiver, sender = _FORKED.Pipe(duplex=False)
-    child = _FORKED.Process(target=record, args=(sender, str(folder), first, rotate))
+    child = _FORKED.Process(target=target, args=(sender, *arguments))
     with receiver:
         with sender:
             child.start()
-        for _ in range(chunks):
-            first = receiver.recv()
+        sent = [receiver.recv() for _ in range(chunks)]
         child.kill()
         try:
             while True:
-                first = receiver.recv()
+                sent.append(receiver.recv())
         except (EOFError, OSError):
             pass  # the pipe ends with the child, in the middle of a message perhaps
     child.join()
     child.close()
-    return first
+    return sent

@@ -16,6 +16,7 @@ _WHERE = {
     "ReadPlan": "plan",
     "RecordStats": "recorder",
     "Recorder": "recorder",
+    "Recording": "recorder",
     "RecorderError": "errors",
     "Samples": "samples",
     "Tag": "tags",
@@ -26,6 +27,7 @@ _WHERE = {
     "load_plant": "maps",
     "open_plant": "plant",
     "OpenPlant": "plant",
+    "record": "recorder",
     "to_xarray": "samples",
     "concat": "samples",
     "connect": "client",
@@ -96,6 +98,7 @@ __all__ = [
     "RecordStats",
     "Recorder",
     "RecorderError",
+    "Recording",
     "RequestTimeout",
     "Samples",
     "Simulator",
@@ -111,6 +114,7 @@ __all__ = [
     "load_map",
     "load_plant",
     "open_plant",
+    "record",
     "sunspec",
     "to_xarray",
 ]
@@ -148,7 +152,7 @@ if TYPE_CHECKING:
     from .plant import OpenPlant, open_plant
     from .poller import Poller, PollStatistics
     from .quality import Quality
-    from .recorder import Recorder, RecordStats, load
+    from .recorder import Recorder, Recording, RecordStats, load, record
     from .samples import Samples, concat, to_xarray
     from .simulator import Simulator
     from .spec import ExceptionCode, FunctionCode

@@ -18,7 +18,7 @@ from fastmodbus.recorder.folder import Folder
 from fastmodbus.recorder.journal import read_journal
 from fastmodbus.recorder.rotation import rotate
 from made_rows import made
-from recording_child import ROWS, record_and_kill
+from recording_child import ROWS, killed_after, poll, record
 
 pytest.importorskip("pyarrow")
 
@@ -40,7 +40,7 @@ def killed_again_and_again(folder, times, seed):
     confirmed = 0
     for _ in range(times):
         rotate_after = chance.choice([0.005, 0.05, 3600])
-        confirmed = record_and_kill(folder, confirmed, rotate_after, chance.randint(1, 15))
+        confirmed = killed_after(chance.randint(1, 15), record, str(folder), confirmed, rotate_after)[-1]
         run = load(folder)
         assert confirmed <= run.rows <= confirmed + ROWS, "what was confirmed is there, and at most the chunk after it"
         check(run, range(run.rows))
@@ -52,13 +52,47 @@ def killed_again_and_again(folder, times, seed):
 
 
 def test_rows_survive_being_killed(tmp_path):
-    killed_again_and_again(tmp_path, 20, seed=7)
+    killed_again_and_again(tmp_path, 15, seed=7)
 
 
 @pytest.mark.nightly
 @pytest.mark.parametrize("seed", range(10))
 def test_rows_survive_being_killed_hundreds_of_times(tmp_path, seed):
     killed_again_and_again(tmp_path, 40, seed)
+
+
+def polled_and_killed(folder, times, seed):
+    """What a device sent is what is there: it counts, so each value says when it was sent, and none may come twice."""
+    chance, rows, newest = random.Random(seed), 0, 0
+    with fm.Simulator() as device:
+        counter = iter(range(1, 2**32))
+        device["hr0:u32"] = lambda _: next(counter)
+        for _ in range(times):
+            chunks = chance.randint(1, 8)
+            sent = killed_after(chunks, poll, str(folder), device.port, chance.choice([0.05, 3600]))
+            rows, newest = rows + sum(count for count, _ in sent), max(largest for _, largest in sent)
+            run = load(folder)
+            assert run.rows >= rows, "what was confirmed is there"
+            rows = run.rows
+            counts = run.raw["count"][run.ok["count"]]
+            assert (np.diff(counts.astype(np.int64)) > 0).all(), "each value once, in the order in which they were sent"
+            assert newest in counts
+            assert (np.diff(run["time"]) > np.timedelta64(0)).all()
+            starts = np.flatnonzero(run.row == 0)
+            assert (np.delete(np.diff(run.row), starts[1:] - 1) == 1).all(), "no gap but between two recordings"
+    Recorder(folder).close()
+    assert load(folder).rows == rows
+    assert list(Folder(folder).journal.iterdir()) == []
+
+
+def test_what_a_device_sent_survives_being_killed(tmp_path):
+    polled_and_killed(tmp_path, 8, seed=3)
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("seed", range(10))
+def test_what_a_device_sent_survives_being_killed_hundreds_of_times(tmp_path, seed):
+    polled_and_killed(tmp_path, 30, seed)
 
 
 # ------------------------------------------------------------------------------------------------ torn

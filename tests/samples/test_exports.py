@@ -124,6 +124,16 @@ def test_arrow_and_back(run):
     same(fm.concat([run, again]).isel(slice(0, run.rows)), run)
 
 
+def test_some_of_the_columns_come_back_with_their_own_reasons():
+    run = flawed(keys={"p": 1, "pump": 8, "copy": 1, "cells": 5})
+    assert run.qualities == {Quality.GOOD: 6 * 6 - 7, Quality.TIMEOUT: 6, Quality.LINK: 1}
+    again = from_table(pa.Table.from_batches([run.to_arrow()]))
+    same(again, run)
+    assert again.qualities == run.qualities
+    only = flawed(keys={"big": 7})
+    assert dict(only.to_arrow().column("_quality").to_pylist()[1]) == {"big": Quality.TIMEOUT}
+
+
 def test_several_batches_and_slices_come_back():
     run = flawed(12)
     batches = [run.isel(slice(0, 5)).to_arrow(), run.isel(slice(5, None)).to_arrow().cast(run.to_arrow().schema)]

@@ -208,6 +208,37 @@ def simulate(
     )
 
 
+@app.command(usage="Usage: fastmodbus record URL|PLANT [WHAT...] --out FOLDER [OPTIONS]")
+def record(
+    where: Annotated[str, Parameter(name="URL|PLANT", help="A device, or the description of a plant (.toml).")],
+    /,
+    *what: Annotated[str, Parameter(name="WHAT", help="Values: hr0:f32@CDAB; names: voltage_*. [default: the map]")],
+    out: Annotated[str, Parameter(help="A folder; it is made if it is not there, and may be read meanwhile.")],
+    line: Line = DEFAULTS,
+    map: Annotated[str | None, MAP] = None,
+    every: Annotated[
+        Duration | None, Parameter(help="The period: 100ms, 2s. [default: the map's]")
+    ] = None,
+    flush: Annotated[Duration, Parameter(help="What is lost at most when the process is killed.")] = "1s",
+    sync: Annotated[Duration, Parameter(help="What is lost at most when the power fails.")] = "10s",
+    rotate: Annotated[
+        Duration, Parameter(help="When rows go into a Parquet file; also at 128 MB.")
+    ] = "1h",
+    duration: Annotated[Duration | None, Parameter(help="When it ends. [default: at SIGTERM or Ctrl-C]")] = None,
+    compression: Annotated[Literal["zstd", "snappy", "gzip", "lz4", "none"], Parameter(help="Of Parquet.")] = "zstd",
+    metrics: Annotated[int | None, Parameter(help="A port on loopback for Prometheus.")] = None,
+) -> None:
+    """Record a device or a plant: Parquet files, by device, group and day.
+
+    What was written survives a kill and a power loss; a full disk pauses it. Its log is _recorder.log in the folder.
+    """
+    from . import record as command
+
+    settings = {"flush": flush, "sync": sync, "rotate": rotate, "duration": duration, "compression": compression,
+                "metrics": metrics}  # fmt: skip
+    command.record(where, what, line, map, every, out, settings)
+
+
 def _are_plain(texts: Sequence[str]) -> bool:
     """Whether there are ranges only, so that nothing is known of names and types."""
     from .ranges import is_plain

@@ -38,8 +38,8 @@ Wanted = dict[str, Tag]
 
 def read(url: str, texts: Sequence[str], line: Line, in_flight: InFlight | None, map: str | None, format: str) -> None:
     """Read what is named in as few requests as possible, print it, then raise the first error if there was one."""
-    device = _load(map)
-    wanted = _wanted(texts, device)
+    device = load(map)
+    wanted = wanted_tags(texts, device)
     failure: ModbusError | None = None
     with open_device(url, line, in_flight, device) as client:
         try:
@@ -54,7 +54,7 @@ def read(url: str, texts: Sequence[str], line: Line, in_flight: InFlight | None,
 
 def write(url: str, texts: Sequence[str], line: Line, map: str | None, *, verify: bool) -> None:
     """Write all of it, neighbours in one request, and say that it is done."""
-    device = _load(map)
+    device = load(map)
     with reading_the_command():
         values = dict(_assigned(text, device) for text in texts)
     with open_device(url, line, None, device) as client, reading_the_command():
@@ -67,8 +67,8 @@ def plan(where: str, texts: Sequence[str], line: Line, map: str | None) -> None:
     """Print the plan; nothing is sent."""
     if map is None and Path(where).suffix == ".toml":
         where, map = "127.0.0.1", where
-    device = _load(map)
-    wanted = _wanted(texts, device)
+    device = load(map)
+    wanted = wanted_tags(texts, device)
     with reading_the_command():
         target = options.parse_url(where)
         given = target.options.given() | {name: value for name, value in line.options().items() if value is not None}
@@ -76,12 +76,12 @@ def plan(where: str, texts: Sequence[str], line: Line, map: str | None) -> None:
             print(client.read_plan(wanted))
 
 
-def _load(map: str | None) -> Map | None:
+def load(map: str | None) -> Map | None:
     with reading_the_command():
         return None if map is None else load_map(map)
 
 
-def _wanted(texts: Sequence[str], map: Map | None) -> Wanted:
+def wanted_tags(texts: Sequence[str], map: Map | None) -> Wanted:
     """The tags that are meant, by the names that are printed; all of the map where nothing is said."""
     if not texts:
         if map is None:

@@ -5,6 +5,7 @@
 
 from .loading import load
 from .recorder import Recorder
+from .recording import Recording, record
 from .stats import RecordStats
 
-__all__ = ["RecordStats", "Recorder", "load"]
+__all__ = ["RecordStats", "Recorder", "Recording", "load", "record"]

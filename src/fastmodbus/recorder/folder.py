@@ -105,6 +105,16 @@ def recorder_error(message: str, cause: OSError | None = None) -> RecorderError:
 # ------------------------------------------------------------------------------------------------ what survives
 
 
+def sync_file(descriptor: int) -> None:
+    """Let what was written to a file survive a power loss."""
+    if sys.platform == "darwin":
+        import fcntl
+
+        fcntl.fcntl(descriptor, fcntl.F_FULLFSYNC)  # fsync leaves it in the drive's own memory there
+    else:
+        os.fsync(descriptor)
+
+
 def sync_folder(path: Path) -> None:
     """Let the names in a folder survive a power loss."""
     if sys.platform == "win32":

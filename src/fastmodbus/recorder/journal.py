@@ -18,7 +18,7 @@ from uuid import uuid4
 
 from ..samples import Samples
 from ..samples.arrow import schema_of, to_batch
-from .folder import SUMS, WRITING, Folder, sync_folder, write_all
+from .folder import SUMS, WRITING, Folder, sync_file, sync_folder, write_all
 
 if TYPE_CHECKING:
     import pyarrow
@@ -92,8 +92,8 @@ class Journal:
         """Let what was written survive a power loss."""
         if not self._unsynced or not self.usable:
             return
-        os.fsync(self._rows)
-        os.fsync(self._sums)
+        sync_file(self._rows)
+        sync_file(self._sums)
         if not self._named:
             sync_folder(self._folder.journal)
             self._named = True

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -45,8 +45,8 @@ def load(
     Returns
     -------
     Samples, or dict of (device, group) to Samples
-        Samples where one device and group is left. Tags that were added or left out during a recording are SUSPENDED
-        where they were not recorded.
+        Samples where one device and group is left, without rows if it has none of that time. Tags that were added or
+        left out during a recording are SUSPENDED where they were not recorded.
 
     Raises
     ------
@@ -57,7 +57,7 @@ def load(
     before = None if stop is None else instant("stop", stop)
     place = Path(path)
     try:
-        tables = _files([place]) if place.is_file() else _tables(Folder(place), since, before, device, group)
+        tables = _file(place) if place.is_file() else _tables(Folder(place), since, before, device, group)
         parts: dict[Key, list[Samples]] = {}
         for table in tables:
             one = from_table(_between(table, since, before))
@@ -79,18 +79,20 @@ def _of(device: str | None, group: str | None) -> str:
 def _tables(
     folder: Folder, since: np.datetime64 | None, before: np.datetime64 | None, device: str | None, group: str | None
 ) -> Iterator[pyarrow.Table]:
-    """Everything that may have rows of that time.
+    """Everything that may have rows of that time, the other files without rows.
 
     The journals are read first: one that becomes a Parquet file meanwhile is found as either, or as both, and then the
     Parquet file counts.
     """
+    from pyarrow import parquet
+
     journals = dict(_journals(folder))
     for path in folder.parquets(device, group):
         day = np.datetime64(path.parent.name.partition("=")[2])
-        if (since is None or day >= since.astype("M8[D]")) and (before is None or day <= before.astype("M8[D]")):
-            for table in _files([path]):
-                journals.pop(journal_identity(table.schema), None)
-                yield table
+        within = (since is None or day >= since.astype("M8[D]")) and (before is None or day <= before.astype("M8[D]"))
+        table = parquet.ParquetFile(path).read() if within else parquet.read_schema(path).empty_table()
+        journals.pop(journal_identity(table.schema), None)
+        yield table
     yield from journals.values()
 
 
@@ -101,11 +103,10 @@ def _journals(folder: Folder) -> Iterator[tuple[str, pyarrow.Table]]:
             yield journal_identity(reader.schema), reader.read_all()
 
 
-def _files(paths: Iterable[Path]) -> Iterator[pyarrow.Table]:
+def _file(path: Path) -> Iterator[pyarrow.Table]:
     from pyarrow import parquet
 
-    for path in paths:
-        yield parquet.ParquetFile(path).read()
+    yield parquet.ParquetFile(path).read()
 
 
 def _between(table: pyarrow.Table, since: np.datetime64 | None, before: np.datetime64 | None) -> pyarrow.Table:

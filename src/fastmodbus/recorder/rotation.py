@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import os
 import threading
 from collections import deque
 from pathlib import Path
@@ -17,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..samples.arrow import TIME, about_of, parquet_options
-from .folder import PARQUET, SUMS, Folder, make_folders, sync_folder
+from .folder import PARQUET, SUMS, Folder, make_folders, sync_file, sync_folder
 from .journal import read_journal, remove
 from .stats import RecordStats
 
@@ -89,7 +88,7 @@ def _write(path: Path, reader: Any, first: pyarrow.RecordBatch, compression: str
                     _put(writer, rows)
             _put(writer, rows)
         file.flush()
-        os.fsync(file.fileno())
+        sync_file(file.fileno())
 
 
 def _put(writer: Any, rows: list[pyarrow.RecordBatch]) -> None:

@@ -22,16 +22,12 @@ class RecordStats:
     ----------
     rows, values : int
         Written, values as elements of all columns.
-    qualities : mapping of (device, Quality) to int
-        Of the values written.
     bytes : int
         Written to journals.
     files : int
         Parquet files made.
     dropped : int
         Rows that were lost before they could be written: the disk refused for longer than the buffer holds.
-    paused : bool
-        The disk refuses now.
     error : str
         What it said last; empty if it never refused.
     started : float
@@ -59,12 +55,12 @@ class RecordStats:
 
     def wrote(self, samples: Samples, size: int) -> None:
         """Count rows that are in a journal."""
-        found = samples.stats
+        qualities = samples.qualities
         with self._lock:
-            self.rows += found.rows
-            self.values += found.values
+            self.rows += samples.rows
+            self.values += sum(qualities.values())
             self.bytes += size
-            for quality, count in found.qualities.items():
+            for quality, count in qualities.items():
                 self._qualities[samples.device, int(quality)] += count
         self._allowed("journal")
 

@@ -21,7 +21,7 @@ from .. import __version__
 from ..quality import Quality
 from ..tags import Tag
 from ..values import column_dtype, raw_column_dtype
-from .columns import Held, Timing
+from .columns import Decoded, Held, Timing
 from .elements import is_whole
 from .layout import Layout
 
@@ -114,20 +114,67 @@ def to_batch(samples: Samples, schema: pyarrow.Schema | None = None) -> pyarrow.
     """A RecordBatch of all rows, which shares memory with the Samples where it can."""
     import pyarrow as pa
 
-    layout, source = samples.layout, samples.source
-    bad = _Bad(layout)
     schema = schema or schema_of(samples)
-    arrays = [pa.array(samples[TIME].view(np.int64)).view(schema.field(TIME).type)]
-    for number, tag in enumerate(layout.tags):
-        data = source.raw(number) if is_whole(tag) else samples[tag.name]
-        assert data is not None, "whole numbers are what is kept"
-        quality = source.quality(number)
-        all_good = not quality.any()
-        if not all_good:
-            bad.add(number, quality)
-        arrays.append(_array(data, None if all_good else quality == Quality.GOOD, schema.field(number + 1).type))
-    arrays += [pa.array(samples.row), bad.column(samples.rows)]
-    return pa.RecordBatch.from_arrays(arrays, schema=schema)
+    bad = _Bad(samples.layout)
+    if isinstance(samples.source, Decoded):
+        columns = _decoded_columns(samples, samples.source, schema, bad)
+    else:
+        columns = [_column_of(samples, number, schema, bad) for number in range(len(samples.layout.tags))]
+    time = pa.array(samples[TIME].view(np.int64)).view(schema.field(TIME).type)
+    return pa.RecordBatch.from_arrays([time, *columns, pa.array(samples.row), bad.column(samples.rows)], schema=schema)
+
+
+def _column_of(samples: Samples, number: int, schema: pyarrow.Schema, bad: _Bad) -> Any:
+    tag, type, quality = samples.layout.tags[number], schema.types[number + 1], samples.source.quality(number)
+    data = samples.source.raw(number) if is_whole(tag) else samples[tag.name]
+    assert data is not None, "whole numbers are what is kept"
+    if not quality.any():
+        return _array(data, None, type)
+    bad.add(number, quality)
+    return _array(data, quality == Quality.GOOD, type)
+
+
+def _decoded_columns(samples: Samples, source: Decoded, schema: pyarrow.Schema, bad: _Bad) -> list[Any]:
+    """Columns from the block that they were decoded into; good ones are taken as they lie there.
+
+    Recordings have many columns of few rows, so what is done for each column is what counts.
+    """
+    import pyarrow as pa
+
+    key = f"places of {samples.rows} rows"
+    places = samples.layout.exports.get(key)
+    if places is None:
+        places = samples.layout.exports[key] = _Places(samples, source, schema)
+    block, rows, make = pa.py_buffer(source.table.block), samples.rows, pa.Array.from_buffers
+    slow = places.slow if source.good else places.slow | places.bad(source)
+    return [
+        _column_of(samples, number, schema, bad) if number in slow
+        else make(type, rows, [None, block.slice(start, size)])
+        for number, (type, start, size) in enumerate(places.columns)
+    ]  # fmt: skip
+
+
+class _Places:
+    """Where in the block of a decoded table, with so many rows, columns and qualities lie."""
+
+    def __init__(self, samples: Samples, source: Decoded, schema: pyarrow.Schema) -> None:
+        self.columns: list[tuple[Any, int, int]] = []
+        self.slow: set[int] = set()  # what Arrow keeps otherwise
+        self._starts = np.array([source.table.places(tag)[2] for tag in range(len(source.table.decoder.plan.tags))])
+        self._of: dict[int, list[int]] = {}
+        for number, (tag, type) in enumerate(zip(samples.layout.tags, schema.types[1:], strict=False)):
+            dtype, (values, raw, _) = _dtype(tag), source.table.places(source.numbers[number])
+            self.columns.append((type, raw if is_whole(tag) else values, samples.rows * dtype.itemsize))
+            self._of.setdefault(source.numbers[number], []).append(number)
+            if dtype.kind in "bU" or tag.address.count is not None:
+                self.slow.add(number)
+
+    def bad(self, source: Decoded) -> set[int]:
+        """The columns that have something that is not good."""
+        qualities = source.table.qualities
+        at = np.flatnonzero(qualities) + len(source.table.block) - len(qualities)
+        tags = np.unique(np.searchsorted(self._starts, at, side="right") - 1).tolist()
+        return {number for tag in tags for number in self._of.get(tag, ())}
 
 
 def _array(data: NDArray[Any], good: NDArray[np.bool_] | None, type: Any) -> Any:

@@ -5,7 +5,7 @@ Only this package uses it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
@@ -17,32 +17,47 @@ from ..values import Table, column_dtype, raw_column_dtype
 
 Index = slice | NDArray[Any]
 T = TypeVar("T")
+CODES = 256
 
 
 class Source(Protocol):
-    """Arrays by the number of a column. Their first axis has the rows."""
+    """Arrays by the number of a column. Their first axis has the rows.
+
+    ``good`` says whether everything is, ``counts`` how many values have each quality.
+    """
 
     def values(self, number: int, /) -> NDArray[Any]: ...
     def raw(self, number: int, /) -> NDArray[Any] | None: ...
     def quality(self, number: int, /) -> NDArray[np.uint8]: ...
+    @property
+    def good(self) -> bool: ...
+    def counts(self) -> NDArray[np.int64]: ...
 
 
 class Decoded:
     """Columns of a decoded table; ``numbers`` says which value of it each column is."""
 
-    __slots__ = ("_numbers", "_table")
+    __slots__ = ("good", "numbers", "table")
 
     def __init__(self, table: Table, numbers: Sequence[int]) -> None:
-        self._table, self._numbers = table, numbers
+        self.table, self.numbers, self.good = table, numbers, not table.qualities.any()
 
     def values(self, number: int) -> NDArray[Any]:
-        return self._table.values(self._numbers[number])
+        return self.table.values(self.numbers[number])
 
     def raw(self, number: int) -> NDArray[Any] | None:
-        return self._table.raw(self._numbers[number])
+        return self.table.raw(self.numbers[number])
 
     def quality(self, number: int) -> NDArray[np.uint8]:
-        return self._table.quality(self._numbers[number])
+        return self.table.quality(self.numbers[number])
+
+    def counts(self) -> NDArray[np.int64]:
+        qualities = self.table.qualities
+        if sorted(self.numbers) != list(range(len(self.table.decoder.plan.tags))):
+            return _counts(map(self.quality, range(len(self.numbers))))
+        found = np.bincount(qualities[qualities != 0], minlength=CODES)
+        found[0] = self.table.rows * sum(tag.address.length for tag in self.table.decoder.plan.tags) - found.sum()
+        return found
 
 
 class Held:
@@ -66,6 +81,20 @@ class Held:
 
     def quality(self, number: int) -> NDArray[np.uint8]:
         return self._quality[number]
+
+    @property
+    def good(self) -> bool:
+        return not any(quality.any() for quality in self._quality)
+
+    def counts(self) -> NDArray[np.int64]:
+        return _counts(self._quality)
+
+
+def _counts(qualities: Iterable[NDArray[np.uint8]]) -> NDArray[np.int64]:
+    found = np.zeros(CODES, np.int64)
+    for quality in qualities:
+        found += np.bincount(quality.ravel(), minlength=CODES)
+    return found
 
 
 def nothing(tags: Sequence[Tag]) -> Held:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from types import MappingProxyType
 from typing import NamedTuple, Self
 
 import numpy as np
@@ -61,24 +60,20 @@ class SampleStatistics:
     def of(
         cls,
         row: NDArray[np.int64],
-        qualities: Iterable[NDArray[np.uint8]],
+        qualities: Mapping[Quality, int],
         due: NDArray[np.int64],
         timing: Timing,
     ) -> Self:
-        """Count."""
-        counts = np.zeros(256, np.int64)
-        for quality in qualities:
-            counts += np.bincount(quality.ravel(), minlength=256)
-        found = {Quality(int(number)): int(counts[number]) for number in np.flatnonzero(counts)}
+        """Count the rest."""
         never = np.iinfo(np.int64).max
         first = np.where(timing.sent == 0, never, timing.sent).min(axis=1, initial=never)
         answered = (timing.sent != 0) & (timing.received != 0)
         return cls(
             len(row),
             int(np.maximum(np.diff(row) - 1, 0).sum()),
-            int(counts.sum()),
-            int(counts[Quality.GOOD]),
-            MappingProxyType(found),
+            sum(qualities.values()),
+            qualities.get(Quality.GOOD, 0),
+            qualities,
             Spread.of((first - due)[first != never]),
             Spread.of((timing.received - timing.sent)[answered]),
         )

@@ -42,28 +42,8 @@ class Samples(dict[str, NDArray[Any]]):
         Whose rows these are.
     period : float
         Seconds between two rows; 0 for back to back.
-    rows : int
-        How many there are. (``len(run)`` counts columns, as in any dict of columns.)
     row : numpy.ndarray of int64
         The number of each row since polling began. Rows that were dropped leave a gap here.
-    first_row : int
-        The number of the first row; 0 if there is none.
-    t : numpy.ndarray of float64
-        Monotonic seconds of the instants: steps of the wall clock are not in it.
-    anchor : numpy.ndarray of int64
-        What was added to the monotonic clock for the time of day of each row, in ns.
-    meta : mapping of str to Tag
-        ``.units``, ``.address``, ``.description`` and so on of each column.
-    raw : mapping of str to numpy.ndarray
-        The device's own numbers; 0 or NaN where nothing came.
-    quality : mapping of str to numpy.ndarray of uint8
-        A `Quality` for each value.
-    ok : mapping of str to numpy.ndarray of bool
-        Where the quality is GOOD.
-    sent, received : mapping of str to numpy.ndarray of datetime64[ns]
-        When the request for a value went, and when its answer came; NaT where there was none.
-    stats : SampleStatistics
-        Counts of values by quality, lateness and round trips.
     layout, source
         Where columns come from; for the exports.
     """
@@ -108,59 +88,67 @@ class Samples(dict[str, NDArray[Any]]):
 
     @property
     def rows(self) -> int:
-        """How many rows there are."""
+        """How many rows there are. (``len(run)`` counts columns, as in any dict of columns.)"""
         return len(self.row)
 
     @property
     def first_row(self) -> int:
-        """The number of the first row since polling began."""
+        """The number of the first row since polling began; 0 if there is none."""
         return int(self.row[0]) if len(self.row) else 0
 
     @property
     def t(self) -> NDArray[np.float64]:
-        """Monotonic seconds of the rows' instants."""
+        """Monotonic seconds of the rows' instants, float64: steps of the wall clock are not in it."""
         return np.asarray(self._due / 1e9)
 
     @property
     def anchor(self) -> NDArray[np.int64]:
-        """Nanoseconds between the monotonic clock and UTC, for each row."""
+        """What was added to the monotonic clock for the time of day of each row, int64, in ns."""
         return np.asarray(self["time"].view(np.int64) - self._due)
 
     @property
     def meta(self) -> Mapping[str, Tag]:
-        """The tag of each column."""
+        """The `Tag` of each column: ``.units``, ``.address``, ``.description`` and so on."""
         return Named(self.layout.index, self.layout.tags.__getitem__)
 
     @property
     def raw(self) -> Mapping[str, NDArray[Any]]:
-        """The device's own numbers. Of a column that files keep scaled there are none after loading: KeyError."""
+        """The device's own numbers; 0 or NaN where nothing came.
+
+        Files keep scaled values of columns with a scale: after loading their own numbers are a KeyError.
+        """
         return Named(self.layout.index, self._raw)
 
     @property
     def quality(self) -> Mapping[str, NDArray[np.uint8]]:
-        """A `Quality` for each value."""
+        """A `Quality` for each value, uint8."""
         return Named(self.layout.index, self.source.quality)
 
     @property
     def ok(self) -> Mapping[str, NDArray[np.bool_]]:
-        """Where values are good."""
+        """Where the quality is GOOD, bool."""
         return Named(self.layout.index, lambda number: np.asarray(self.source.quality(number) == Quality.GOOD))
 
     @property
     def sent(self) -> Mapping[str, NDArray[np.datetime64]]:
-        """When the request for each value went."""
+        """When the request for each value went, datetime64[ns]; NaT where none did."""
         return Named(self.layout.index, lambda number: self._clock(self._timing.first_sent(number)))
 
     @property
     def received(self) -> Mapping[str, NDArray[np.datetime64]]:
-        """When the answer with each value came."""
+        """When the answer with each value came, datetime64[ns]; NaT where none did."""
         return Named(self.layout.index, lambda number: self._clock(self._timing.last_received(number)))
 
     @property
     def stats(self) -> SampleStatistics:
-        """What these rows are worth, in numbers."""
-        qualities = map(self.source.quality, range(len(self.layout.tags)))
-        return SampleStatistics.of(self.row, qualities, self._due, self._timing)
+        """What these rows are worth, in numbers: counts by quality, lateness, round trips."""
+        return SampleStatistics.of(self.row, self.qualities, self._due, self._timing)
+
+    @property
+    def qualities(self) -> Mapping[Quality, int]:
+        """How many values have each quality that there is."""
+        counts = self.source.counts()
+        return {Quality(int(number)): int(counts[number]) for number in np.flatnonzero(counts)}
 
     def _raw(self, number: int) -> NDArray[Any]:
         found = self.source.raw(number)

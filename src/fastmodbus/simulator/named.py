@@ -50,6 +50,7 @@ class NamedValues:
         self._unit, self._first = unit, first
         self._functions: dict[str, _Changing] = {}
         self._decoders: dict[str, Decoder] = {}
+        self._followed: list[Callable[[float], None]] = []
         self._started: float | None = None
 
     def begin(self) -> None:
@@ -58,8 +59,10 @@ class NamedValues:
 
     def refresh(self) -> None:
         """Ask every function of time for its value now."""
-        if self._functions:
+        if self._functions or self._followed:
             now = self._seconds()
+            for show in self._followed:
+                show(now)
             for one in self._functions.values():
                 self._ask(one, now)
 
@@ -82,6 +85,10 @@ class NamedValues:
         if one.error is not None:
             self._unit_of(one.tag).bank.allow(*_failure_of(one.tag))
             one.error = None
+
+    def follow(self, show: Callable[[float], None]) -> None:
+        """Call a function with the seconds since the start before anything is read: it puts what is new."""
+        self._followed.append(show)
 
     def put(self, name: str, value: Any) -> None:
         """Give a tag a value, or a function that has its values."""

@@ -9,6 +9,8 @@ import socket
 import threading
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
+from os import PathLike
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self
@@ -18,19 +20,18 @@ import numpy.typing as npt
 
 from fastmodbus._core.responder import Responder
 from fastmodbus.maps import Map
+from fastmodbus.samples.table import Instant
 from fastmodbus.simulator.alarm import Alarm
 from fastmodbus.simulator.connection import Connection
 from fastmodbus.simulator.effect import Alteration
 from fastmodbus.simulator.faults import Fault, Place, make_fault
+from fastmodbus.simulator.listening import check, listen
 from fastmodbus.simulator.named import NamedValues
 from fastmodbus.simulator.record import Request, RequestLog
 from fastmodbus.simulator.schedule import Pace, Schedule
 from fastmodbus.simulator.unit import Table, Unit
 
 LOG_LIMIT = 10_000
-BACKLOG = 1024
-MAX_UNIT = 255
-MAX_PORT = 65535
 
 _READ, _WRITE = selectors.EVENT_READ, selectors.EVENT_WRITE
 
@@ -101,9 +102,7 @@ class Simulator:
         illegal: Iterable[str] = (),
         seed: int = 0,
     ) -> None:
-        _check(
-            port=port, units=units, answer_delay=answer_delay, service_time=service_time, max_in_flight=max_in_flight
-        )
+        check(port=port, units=units, answer_delay=answer_delay, service_time=service_time, max_in_flight=max_in_flight)
         self.lock = threading.RLock()
         self.answer_delay = answer_delay
         self.service_time = service_time
@@ -124,6 +123,44 @@ class Simulator:
         self._schedule = Schedule(seed)
         self._thread: threading.Thread | None = None
         self._accepted = 0
+
+    @classmethod
+    def replay(
+        cls,
+        path: str | PathLike[str],
+        *,
+        device: str | None = None,
+        start: Instant | None = None,
+        stop: Instant | None = None,
+        speed: float = 1.0,
+        repeat: bool = False,
+        **options: Any,
+    ) -> Self:
+        """A simulator that serves a recording with its timing, beginning when it is started.
+
+        Parameters
+        ----------
+        path : str or path
+            What `fastmodbus.load` reads.
+        device : str, optional
+            Only this one. Several devices are units 1, 2 ... in the order of their names.
+        start, stop : str, datetime or numpy.datetime64, optional
+            The time to serve.
+        speed : float
+            How much faster than it was.
+        repeat : bool
+            Begin again at the end; otherwise the last values stay.
+        **options
+            Of the simulator.
+        """
+        from fastmodbus.simulator.replay import players_of
+
+        players = players_of(path, device, start, stop, speed, repeat)
+        made = cls(players[0].map, units=range(1, len(players) + 1), **options)
+        for number, player in enumerate(players, 1):
+            named = made._named if number == 1 else NamedValues(player.map, made.unit, number)
+            made._named.follow(partial(player.refresh, put=named.put))
+        return made
 
     # The device
 
@@ -264,7 +301,7 @@ class Simulator:
         """
         if self._thread is not None:
             return self
-        self._listener = _listen(self._host, self._port)
+        self._listener = listen(self._host, self._port)
         self._port = self._listener.getsockname()[1]
         self._selector = selectors.DefaultSelector()
         self._alarm = Alarm(self._selector)
@@ -388,27 +425,3 @@ class Simulator:
         else:
             self._selector.modify(connection.sock, wanted, connection)
         connection.watched = wanted
-
-
-def _listen(host: str, port: int) -> socket.socket:
-    try:
-        family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        listener = socket.create_server(address[:2], family=family, backlog=BACKLOG)
-    except OSError as error:
-        reason = error.strerror or str(error)
-        raise type(error)(error.errno, f"the simulator cannot listen on {host}:{port}: {reason}") from error
-    listener.setblocking(False)
-    return listener
-
-
-def _check(
-    *, port: int, units: Sequence[int], answer_delay: float, service_time: float, max_in_flight: int | None
-) -> None:
-    if not 0 <= port <= MAX_PORT:
-        raise ValueError(f"port is {port}; ports are 0 to {MAX_PORT}")
-    if not units or not all(0 <= number <= MAX_UNIT for number in units):
-        raise ValueError(f"units is {units!r}; give at least one, each 0 to {MAX_UNIT}")
-    if not (answer_delay >= 0 and service_time >= 0):
-        raise ValueError(f"answer_delay {answer_delay} and service_time {service_time} must not be negative")
-    if max_in_flight is not None and max_in_flight < 1:
-        raise ValueError(f"max_in_flight is {max_in_flight}; it must be at least 1, or None for any number")

@@ -214,16 +214,21 @@ class Table:
     """Decoded rows: a column of values, of raw numbers and of qualities for each tag, in one block of memory.
 
     Arrays that are asked for are views of it: they change when a row is decoded again.
+
+    Attributes
+    ----------
+    block : numpy.ndarray of uint8
+        The memory, for who takes a column by its place (`places`).
     """
 
-    __slots__ = ("_block", "columns", "decoder", "rows")
+    __slots__ = ("block", "columns", "decoder", "rows")
 
     def __init__(self, decoder: Decoder, rows: int) -> None:
         if rows < 1:
             raise ValueError(f"a table has at least one row, not {rows}")
         self.decoder, self.rows = decoder, rows
-        self._block = np.zeros(decoder.program.block_size(rows), np.uint8)
-        self.columns = Columns(decoder.program, self._block, rows)
+        self.block = np.zeros(decoder.program.block_size(rows), np.uint8)
+        self.columns = Columns(decoder.program, self.block, rows)
 
     def values(self, tag: int) -> NDArray[Any]:
         """The values of the tag with this number, shape (rows,), or (rows, n) for an array.
@@ -244,10 +249,19 @@ class Table:
         """A `Quality` for each value."""
         return self._view(tag, 2, np.dtype(np.uint8))
 
+    @property
+    def qualities(self) -> NDArray[np.uint8]:
+        """The end of the block, which has all qualities and zeros between them."""
+        return self.block[self.columns.offsets(0)[2] if self.decoder.plan.tags else len(self.block) :]
+
+    def places(self, tag: int) -> tuple[int, int, int]:
+        """Where in the block the values, the raw numbers and the qualities of a tag begin; the same for equal rows."""
+        return self.columns.offsets(tag)
+
     def _meaning(self, tag: int) -> Meaning:
         return self.decoder._meanings[tag]
 
     def _view(self, tag: int, which: int, dtype: np.dtype[Any]) -> NDArray[Any]:
         count = self.decoder.plan.tags[tag].address.count
         shape = (self.rows,) if count is None else (self.rows, count)
-        return np.ndarray(shape, dtype, self._block, self.columns.offsets(tag)[which])
+        return np.ndarray(shape, dtype, self.block, self.columns.offsets(tag)[which])
