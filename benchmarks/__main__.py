@@ -60,12 +60,14 @@ def run(rows: list[Row], effort: Effort, polled: tuple[str, ...]) -> dict[str, A
             _say(row.key)
             results["rows"][row.key] = measure(session, row, effort)
         if polled:
-            _say("scattered values, memory, import, decoding")
+            _say("scattered values, memory, import, decoding, names")
             results["scattered"] = extras.scattered(session, effort, polled)
             results["memory"] = extras.memory(session, 500)
             results["import"] = extras.import_times(session, effort.rounds)
             results["start"] = extras.start_times(effort.rounds)
             results["decoding"] = extras.codec()
+            results["values"] = extras.values()
+            results["named"] = extras.named(session, effort.rounds)
     return results
 
 

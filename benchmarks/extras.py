@@ -1,4 +1,4 @@
-"""The figures that are not a rate: scattered values, memory of an idle connection, time to import, decoding alone."""
+"""The figures that are not a rate: scattered values, memory of an idle connection, time to import, decoding, names."""
 
 from __future__ import annotations
 
@@ -99,6 +99,18 @@ def codec() -> dict[str, float]:
     return {
         name: float(ns) for name, ns in (line.split("\t") for line in _python("-m", "benchmarks.decoding").splitlines())
     }
+
+
+def values() -> dict[str, float]:
+    """Nanoseconds from registers to values and what is compared with it; see ``values``."""
+    lines = _python("-m", "benchmarks.decoding", "values").splitlines()
+    return {name: float(ns) for name, ns in (line.split("\t") for line in lines)}
+
+
+def named(session: Session, rounds: int) -> dict[str, list[float]]:
+    """Microseconds, round by round: reading by name and its raw reads, loading a map, planning; see ``named``."""
+    out = _python("-m", "benchmarks.named", session.server.host, str(session.server.port), str(rounds))
+    return {name: [float(one) for one in taken] for name, *taken in (line.split("\t") for line in out.splitlines())}
 
 
 def _rounded(values: dict[str, float], digits: int) -> dict[str, float]:

@@ -74,7 +74,7 @@ def fastest_peer(results: Results) -> tuple[str, str, float] | None:
 
 def verdicts(results: Results) -> list[Verdict]:
     """All numbers that must hold and could be measured."""
-    return [*_against_c(results), *_against_peers(results), *_busy(results), *_resources(results)]
+    return [*_against_c(results), *_against_peers(results), *_busy(results), *_values(results), *_resources(results)]
 
 
 def _against_c(results: Results) -> Iterator[Verdict]:
@@ -117,6 +117,38 @@ def _busy(results: Results) -> Iterator[Verdict]:
             added = times[1] - times[0]
             what = f"500 reads in one batch beside a busy Python thread, {how}: more than idle"
             yield Verdict(what, "≤ 10 ms", f"{added:.1f} ms", added <= 10)
+
+
+def _values(results: Results) -> Iterator[Verdict]:
+    taken: dict[str, float] = results.get("values", {})
+    for name, ns in taken.items():
+        if "scattered tags" in name and ", f32 @" in name:
+            yield Verdict(name, "≤ 5 ns", f"{ns:.1f} ns", ns <= 5)
+    for what, mine, theirs, least in (
+        (
+            "contiguous f32@CDAB[1000]: times faster than numpy",
+            "f32@CDAB[1000], fastmodbus",
+            "f32@CDAB[1000], numpy: r",
+            5,
+        ),
+        ("SunSpec inverter into columns: times faster than pymodbus", "into columns", "pymodbus: convert", 50),
+    ):
+        own, other = (next((ns for name, ns in taken.items() if part in name and "tags" not in name), 0.0)
+                      for part in (mine, theirs))  # fmt: skip
+        if own and other:
+            yield Verdict(what, f"≥ {least}", f"{other / own:.1f}", other / own >= least)
+    yield from _named(results.get("named", {}))
+
+
+def _named(taken: dict[str, list[float]]) -> Iterator[Verdict]:
+    if not taken:
+        return
+    over = spread(read / raw for read, raw in zip(taken["read"], taken["raw"], strict=True))
+    what = "`client.read` of 600 tags: time over that of its raw reads"
+    yield Verdict(what, "≤ 1.3", _spread(over), over.median <= 1.3)
+    for name, what, most in (("load a map", "loading a map of 1000 tags", 60), ("plan its reads", "planning them", 30)):
+        ms = spread(taken[name]).median / 1e3
+        yield Verdict(what, f"≤ {most} ms", f"{ms:.1f} ms", ms <= most)
 
 
 def _resources(results: Results) -> Iterator[Verdict]:

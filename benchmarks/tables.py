@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from .contestants import CEILING, CONTESTANTS, PYTHON_PEERS
+from .engine import spread
 from .figures import (
     Results,
     busy_milliseconds,
@@ -169,6 +170,28 @@ def decoding(results: Results) -> str:
     )
 
 
+def values(results: Results) -> str:
+    """Registers to values."""
+    return _table(
+        ("registers to values", "ns"), [(name, f"{ns:,.1f}") for name, ns in results.get("values", {}).items()]
+    )
+
+
+def named(results: Results) -> str:
+    """Reading by name; maps and plans."""
+    titles = {
+        "raw": "the requests of 600 tags, as one batch without names",
+        "read": "`client.read` of these 600 tags, again and again",
+        "load a map": "`load_map` of 1000 tags, CPU time",
+        "plan its reads": "the plan of 1000 tags, CPU time",
+    }
+    rows = []
+    for name, taken in results.get("named", {}).items():
+        low, median, high = (f"{one:,.0f}" for one in sorted(spread(taken)))
+        rows.append((titles[name], median, f"{low} to {high}"))
+    return _table(("what", "µs", "quartiles"), rows)
+
+
 def headline(results: Results) -> str:
     """The few figures of the README."""
     rows = []
@@ -249,5 +272,7 @@ BLOCKS = {
     "resources": resources,
     "start": start,
     "decoding": decoding,
+    "values": values,
+    "named": named,
     "headline": headline,
 }

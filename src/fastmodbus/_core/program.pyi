@@ -9,6 +9,8 @@ SWAPS: dict[str, int]  # against ABCD with the registers in order; host: to be a
 UNREAD: int  # as the read of a member or factor: in no read
 LARGEST_EXPONENT: int
 
+def keyed(template: dict[str, Any], keys: tuple[str, ...], values: list[Any]) -> dict[str, Any]: ...
+
 @final
 class Program:
     # values: (kind, form, swaps, bit, count, single, text_size, multiply, divide, offset, limits, factor, missing)

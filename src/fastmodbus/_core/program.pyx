@@ -6,6 +6,9 @@ reach beyond its memory is checked here, when it is built or bound to columns; r
 
 cimport cython
 from cpython.buffer cimport PyBUF_CONTIG, PyBUF_CONTIG_RO, PyBuffer_Release, PyObject_GetBuffer
+from cpython.dict cimport PyDict_SetItem
+from cpython.list cimport PyList_GET_ITEM
+from cpython.tuple cimport PyTuple_GET_ITEM
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy
@@ -13,8 +16,9 @@ from libc.string cimport memcpy
 from fastmodbus._core.decode cimport decode_image
 from fastmodbus._core.encode cimport *
 from fastmodbus._core.lanes cimport mb_power, power_of
+from fastmodbus._core.meanings cimport check, is_number, missing_bits, set_value
 from fastmodbus._core.objects cimport object_of
-from fastmodbus._core.order cimport double_bits, order_host
+from fastmodbus._core.order cimport order_host
 from fastmodbus._core.values cimport *
 
 KINDS = ("coil", "bit", "str", "u8", "u16", "u32", "u64", "bcd16", "bcd32", "i8", "i16", "i32", "i64", "f16", "f32",
@@ -25,8 +29,6 @@ ENCODINGS = {"not finite": NOT_FINITE, "out of range": OUT_OF_RANGE, "no step": 
 SWAPS = {"bytes": SWAP_BYTES, "words": SWAP_WORDS, "halves": SWAP_HALVES, "host": order_host()}
 UNREAD = <uint32_t>NOT_READ
 LARGEST_EXPONENT = MAX_EXPONENT
-
-cdef uint8_t[16] RAW_SIZES = [0, 0, 0, 1, 2, 4, 8, 2, 4, 1, 2, 4, 8, 2, 4, 8]
 
 
 cdef void program_run(const mb_program* program, const uint16_t* image, const uint8_t* statuses,
@@ -63,61 +65,6 @@ cdef inline Py_ssize_t column_room(Py_ssize_t size, Py_ssize_t rows) noexcept no
     cdef Py_ssize_t unit = 64 if rows > 1 else 8
     size = (size + unit - 1) // unit * unit
     return size + 64 if size % 4096 == 0 else size
-
-
-cdef int check(bint holds, str what, object where) except -1:
-    if not holds:
-        raise ValueError(f"{what}: {where}")
-    return 0
-
-
-cdef inline bint is_number(const mb_value* value) noexcept nogil:
-    return value.kind > KIND_STRING
-
-
-cdef uint64_t missing_bits(const mb_value* value, object number) except? 0:
-    """A missing number as what lane_missing compares with."""
-    if value.kind >= KIND_F16:
-        return double_bits(number)
-    cdef object mask = ~<uint64_t>0 >> (64 - 8 * value.raw_size)
-    return number & mask
-
-
-cdef int set_value(mb_value* value, given) except -1:
-    kind, form, swaps, bit, count, single, text_size, multiply, divide, offset, limits, factor, missing = given
-    check(0 <= kind < KIND_COUNT and 0 <= form <= FORM_RAW and 0 <= swaps < 8 and 0 <= bit < 16, "no value", given)
-    check(count >= 1 and (count == 1 or not single) and 0 <= text_size <= 0xFFFF, "no value", given)
-    value.kind, value.form, value.swaps, value.bit, value.count = kind, form, swaps, bit, count
-    value.flags = (VALUE_SINGLE if single else 0) | (VALUE_LIMITED if limits is not None else 0)
-    value.multiply, value.divide, value.offset, value.factor = multiply, divide, offset, factor
-    value.low, value.high = limits or (0, 0)
-    value.raw_size = RAW_SIZES[value.kind]
-    check(is_number(value) or value.form == FORM_RAW, "no number", given)
-    if value.kind == KIND_STRING:
-        check(text_size > 0, "an empty string", given)
-        value.width, value.size = (text_size + 1) // 2, text_size
-    else:
-        value.width = max(1, value.raw_size // 2)
-        value.size = (8, 4, max(1, value.raw_size))[form]
-    value.missing_count = len(missing)
-    return set_treatment(value)
-
-
-cdef int set_treatment(mb_value* value) except -1:
-    cdef bint scaled = value.multiply != 1 or value.divide != 1 or value.offset != 0
-    if value.factor >= 0 or value.missing_count or value.flags & VALUE_LIMITED:
-        value.treatment = TREAT_CHECK
-    else:
-        value.treatment = TREAT_SCALE if scaled else TREAT_NONE
-    if is_number(value) and value.kind < KIND_F16 and not scaled and value.factor < 0:
-        value.flags |= VALUE_WHOLE
-    if value.treatment == TREAT_NONE and value.raw_size > 1 and (
-            value.kind not in (KIND_BCD16, KIND_BCD32) if value.form == FORM_RAW
-            else value.kind == (KIND_F64 if value.form == FORM_FLOAT64 else KIND_F32)):
-        value.flags |= VALUE_COPIED
-    if value.form == FORM_RAW or value.flags & VALUE_COPIED:
-        value.flags |= VALUE_SHARED
-    return 0
 
 
 cdef class Program:
@@ -377,6 +324,16 @@ cdef class Program:
             out[i] = 0
         for i in range(text.shape[0]):
             out[i >> 1] |= <uint16_t>text[i] << (0 if (i & 1) != swapped else 8)
+
+
+def keyed(dict template not None, tuple keys not None, list values not None):
+    """A copy of a dict that has these keys, with these values: what dict(zip(keys, values)) makes, in less time."""
+    cdef dict found = template.copy()
+    cdef Py_ssize_t i
+    check(len(keys) <= len(values), "too few values", len(values))
+    for i in range(len(keys)):
+        PyDict_SetItem(found, <object>PyTuple_GET_ITEM(keys, i), <object>PyList_GET_ITEM(values, i))
+    return found
 
 
 @cython.no_gc_clear     # see Batch

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from operator import itemgetter
 from typing import Any
 
 import numpy as np
 
+from .._core.program import keyed
 from ..plan import ReadPlan
 from ..tags import Tag
 from ..values import Decoder
@@ -57,8 +58,8 @@ class Selection:
     """
 
     __slots__ = (
-        "_keys", "_pick", "_rest", "_rest_of", "decoder", "fixed", "keys", "once", "plan", "requests", "single",
-        "stages",
+        "_keys", "_pick", "_rest", "_rest_of", "_template", "decoder", "fixed", "keys", "once", "plan", "requests",
+        "single", "stages",
     )  # fmt: skip
 
     def __init__(
@@ -67,7 +68,7 @@ class Selection:
         self.keys, self.single, self.once, self.fixed = keys, single, once, fixed
         self._rest: Selection | None = None
         self._rest_of: Mapping[Tag, Any] | None = None
-        self._keys = tuple(keys)
+        self._keys, self._template = tuple(keys), dict.fromkeys(keys)
         self._pick = _picker(tuple(keys.values()), len(plan.tags) + len(fixed))
         self.follow(plan)
 
@@ -81,7 +82,7 @@ class Selection:
     def result(self, values: list[Any]) -> Any:
         """The values of the plan's tags, by their numbers, and those that are known, as the caller wants them."""
         found = self._pick(values + [own(value) for value in self.fixed.values()] if self.fixed else values)
-        return found[0] if self.single else dict(zip(self._keys, found, strict=False))
+        return found[0] if self.single else keyed(self._template, self._keys, found)
 
     def by(self, plan: ReadPlan) -> Selection:
         """The same by another generation of the plan."""
@@ -104,13 +105,14 @@ class Selection:
         return self._rest or self
 
 
-def _picker(numbers: tuple[int, ...], count: int) -> Callable[[list[Any]], Sequence[Any]]:
+def _picker(numbers: tuple[int, ...], count: int) -> Callable[[list[Any]], list[Any]]:
     """What takes these of so many values, in this order."""
     if numbers == tuple(range(count)):
         return lambda values: values
     if len(numbers) == 1:
-        return lambda values: (values[numbers[0]],)
-    return itemgetter(*numbers)
+        return lambda values: [values[numbers[0]]]
+    pick = itemgetter(*numbers)
+    return lambda values: list(pick(values))
 
 
 def stages_of(plan: ReadPlan) -> list[list[int]]:

@@ -33,9 +33,12 @@ class Refinement:
     ----------
     settled : set of ReadKey
         Reads that are refused, and of which asking again would teach nothing.
+    begun : bool
+        Something was refused.
     """
 
     def __init__(self) -> None:
+        self.begun = False
         self.settled: set[ReadKey] = set()
         self._alone: dict[int, int] = {}
 
@@ -46,6 +49,7 @@ class Refinement:
         """
         again = False
         for read in refused:
+            self.begun = True
             finer = plan.without_bridges(read)
             if finer is plan:
                 finer = plan.split(read)

@@ -54,7 +54,9 @@ class _Poll:
         stages = self.stages
         while True:
             for numbers in stages:
-                batch = self.call.limit(core.image_batch([self.requests[number] for number in numbers], self.image))
+                every = len(numbers) == len(self.requests)
+                requests = self.requests if every else [self.requests[number] for number in numbers]
+                batch = self.call.limit(core.image_batch(requests, self.image))
                 yield batch
                 if self.failed or not batch.ok():
                     self._note(batch, numbers)
@@ -114,8 +116,8 @@ class _Poll:
                 self.failed[number] = self.settled[key]
 
     def teach(self, names: Names) -> None:
-        """Remember what was learnt, if the device answered anything at all."""
-        if not self.answers and len(self.failed) == len(self.requests):
+        """Remember what was learnt, if anything, and if the device answered anything at all."""
+        if not self.refinement.begun or (not self.answers and len(self.failed) == len(self.requests)):
             return
         for tag in names.unsaid(self.plan.tags[hole] for hole in self.refinement.holes):
             log.warning(
