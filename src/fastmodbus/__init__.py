@@ -145,8 +145,8 @@ if TYPE_CHECKING:
     )
     from .maps import Limits, Map, Plant, load_map, load_plant
     from .plan import ReadPlan
-    from .poller import Poller, PollStatistics
     from .plant import OpenPlant, open_plant
+    from .poller import Poller, PollStatistics
     from .quality import Quality
     from .recorder import Recorder, RecordStats, load
     from .samples import Samples, concat, to_xarray
