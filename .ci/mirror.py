@@ -1,6 +1,6 @@
 """Makes the methods of the asyncio client from those of the blocking one: the same text with `async` and `await`.
 
-    python .ci/mirror.py            writes src/fastmodbus/aio/{tables,named,functions}.py
+    python .ci/mirror.py            writes src/fastmodbus/aio/{tables,named,functions,polled}.py
 
 Each method has its signature and its documentation in one place, client/; a test compares what is there with this.
 """
@@ -9,8 +9,10 @@ import re
 from pathlib import Path
 
 PACKAGE = Path(__file__).parents[1] / "src" / "fastmodbus"
-PARTS = ("tables", "named", "functions")
-RUNS = re.compile(r"(?<!await )self\.(?:_run|_read|_write|_link\.run)\(")
+PARTS = ("tables", "named", "functions", "polled")
+RUNS = re.compile(r"(?<!await )(?:self\.(?:_run|_read|_write|_link\.run|connect)|poll_in_loop)\(")
+#: Functions with an asyncio twin.
+TWINS = re.compile(r"\bpoll(?=\(self, |$)", re.MULTILINE)
 METHOD = re.compile(r"^    def ", re.MULTILINE)
 TOO_LONG = re.compile(r"^(?=.{121})(    async def \w+\()(.*)(\) -> .*:)$", re.MULTILINE)
 
@@ -21,7 +23,7 @@ def mirrored(part: str) -> str:
     head, *methods = METHOD.split(text)
     made = f"Made from client/{part}.py by `make mirror`: change that one, not this.\n\n"
     head = head.replace("A part of `Client`", f"{made}A part of `AsyncClient`", 1)
-    return head + "".join(_method(text) for text in methods)
+    return head + "".join(_method(TWINS.sub("poll_in_loop", text)) for text in methods)
 
 
 def _method(text: str) -> str:

@@ -120,8 +120,10 @@ def connected(address: Address, seconds: float, source: str | None) -> socket.so
 
 
 def backoff(attempt: int) -> float:
-    """Seconds until a connection is tried again that was tried so many times before: between half and all of it, so that
-    the clients of one device do not come back together."""
+    """Seconds until a connection is tried again that was tried so many times before.
+
+    Between half and all of it, so that the clients of one device do not come back together.
+    """
     from random import uniform
 
     return min(_BACKOFF * 2.0 ** min(attempt, 20), _LONGEST_BACKOFF) * uniform(0.5, 1.0)

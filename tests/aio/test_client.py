@@ -192,6 +192,43 @@ def test_each_request_leaves_in_a_segment_of_its_own_unless_they_may_share_one(c
         assert all(flags & socket.MSG_EOR for _, flags in sent), "they stay apart when the kernel has to queue them"
 
 
+# ------------------------------------------------------------------------------------------------ polling
+
+
+def test_poll() -> None:
+    async def test(url: str) -> None:
+        async with await fm.connect_async(url) as plc:
+            call = asyncio.create_task(plc.poll({"level": "hr3"}, every=0.01, count=20))
+            assert (await plc.read_holding_registers(3)).tolist() == [3]
+            rows = await call
+            assert rows.rows == 20
+            assert set(rows["level"][rows.ok["level"]]) == {3.0}
+            endless = asyncio.create_task(plc.poll("hr3", every=0.01, duration="1h"))
+            await asyncio.sleep(0.05)
+            endless.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await endless
+            assert (await plc.read_holding_registers(4)).tolist() == [4]
+
+    with fm.Simulator(registers={"hr": range(10)}) as simulator:
+        run(test(simulator.url))
+
+
+def test_a_poller_takes_it_and_is_iterated_over_in_the_loop() -> None:
+    async def test(url: str) -> None:
+        async with await fm.connect_async(url) as plc:
+            await plc.write_register(0, 41)
+            with fm.Poller() as poller:
+                poller.add(plc, {"level": "hr0"}, every=0.01)
+                chunk = await anext(aiter(poller.chunks(rows=5)))
+                assert (await plc.read_holding_registers(0)).tolist() == [41]
+            assert chunk.rows == 5
+            assert 41.0 in chunk["level"]
+
+    with fm.Simulator() as simulator:
+        run(test(simulator.url))
+
+
 # ------------------------------------------------------------------------------------------------ the end
 
 

@@ -13,10 +13,11 @@ from ..spec import PORT
 from .functions import Functions
 from .link import Link
 from .named import Named
+from .polled import Polled
 from .tables import Tables
 
 
-class AsyncClient(Named, Tables, Functions):
+class AsyncClient(Named, Polled, Tables, Functions):
     """A Modbus client for asyncio: one connection, kept open, many requests in flight.
 
     It has the options of `Client` and its methods, awaited. It connects at the first call and again after a loss. The

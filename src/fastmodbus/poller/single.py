@@ -8,14 +8,13 @@ from .. import checks
 from ..options import seconds
 from ..samples import Samples, concat
 from .feed import Grid
-from .grouping import groups_of
+from .grouping import Group, groups_of
 from .poller import Pollable, Poller, name_of
 
 Polled = Samples | dict[str, Samples]
 
 
-def poll(client: Pollable, tags: Any, every: Any, count: Any, duration: Any) -> Polled:
-    """Poll until it is enough; see `Client.poll`."""
+def _planned(client: Pollable, tags: Any, every: Any, count: Any, duration: Any) -> tuple[list[Group], list[Grid]]:
     if (count is None) == (duration is None):
         raise ValueError("how long? Give count, the number of rows, or duration, as in duration='10s'; one of them")
     groups = groups_of(client._settings, tags, every, None, None)
@@ -23,6 +22,12 @@ def poll(client: Pollable, tags: Any, every: Any, count: Any, duration: Any) -> 
         grids = [Grid(aligned=False, rows=checks.integer("count", count, 1, 1 << 40))] * len(groups)
     else:
         grids = [Grid(aligned=False, duration=seconds("duration", duration))] * len(groups)
+    return groups, grids
+
+
+def poll(client: Pollable, tags: Any, every: Any, count: Any, duration: Any) -> Polled:
+    """Poll until it is enough; see `Client.poll`."""
+    groups, grids = _planned(client, tags, every, count, duration)
     found: dict[str, list[Samples]] = {group.name: [] for group in groups}
     with Poller(on_full="raise") as poller:
         poller._put(client, name_of(client._settings), groups, grids)
@@ -36,6 +41,19 @@ def poll(client: Pollable, tags: Any, every: Any, count: Any, duration: Any) -> 
                 found[chunk.group].append(chunk)
             interrupt.partial = _joined(found)  # type: ignore[attr-defined]
             raise
+    result = _joined(found)
+    assert result is not None
+    return result
+
+
+async def poll_in_loop(client: Pollable, tags: Any, every: Any, count: Any, duration: Any) -> Polled:
+    """The same for an event loop: `AsyncClient.poll`. Cancelling it ends the polling."""
+    groups, grids = _planned(client, tags, every, count, duration)
+    found: dict[str, list[Samples]] = {group.name: [] for group in groups}
+    with Poller(on_full="raise") as poller:
+        poller._put(client, name_of(client._settings), groups, grids)
+        async for chunk in poller.chunks():
+            found[chunk.group].append(chunk)
     result = _joined(found)
     assert result is not None
     return result
