@@ -1,5 +1,5 @@
-# What callers of the session under test do: batches of every kind, of tables and of arbitrary PDUs, with limits of every
-# kind. They are made here, and submitted by session_target.pyx.
+# What callers of the session under test do: batches of every kind, of tables and of arbitrary PDUs, with limits of
+# every kind. They are made here, and submitted by session_target.pyx.
 
 from libc.stdint cimport INT64_MAX, int64_t, uint8_t, uint16_t
 
