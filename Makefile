@@ -130,7 +130,7 @@ coverage: build/coverage/stamp $(COVERAGE_TOOLS)  ## which lines of the core the
 	@mkdir -p build/coverage/html
 	cd build/coverage/src && $(abspath $(BIN))/gcovr $(GCOVR) --html-details ../html/index.html ../build
 
-# Clang with its compiler-rt, and an interpreter with a shared library. What is found lies in build/fuzz; how to keep
+# Clang with its compiler-rt, and an interpreter with a shared library. What is found lies in build/found; how to keep
 # inputs is told in docs/testing.md.
 FUZZ := $(wildcard tests/fuzz/*.p* tests/fuzz/*.c)
 SECONDS ?= 60
@@ -145,10 +145,10 @@ build/fuzz/stamp: $(BUILT) $(FUZZ)
 	$(CLANG) $(BIN)/python tests/fuzz/build.py --fuzzer build/fuzz
 
 fuzz: build/fuzz/stamp  ## a search for inputs that the core gets wrong (SECONDS=60 TARGETS="session", ARGS to libFuzzer)
-	$(BIN)/python tests/fuzz/corpus.py unpack build/fuzz/corpus
+	$(BIN)/python tests/fuzz/corpus.py unpack build/found
 	for target in $(TARGETS); do FUZZ_TARGET=$${target}_target $(FUZZ_RUN) build/fuzz/fuzz -max_total_time=$(SECONDS) \
-		-timeout=10 -rss_limit_mb=1024 -max_len=600 -print_final_stats=1 -artifact_prefix=build/fuzz/$$target- $(ARGS) \
-		build/fuzz/corpus/$$target || exit 1; done
+		-timeout=10 -rss_limit_mb=1024 -max_len=600 -print_final_stats=1 -artifact_prefix=build/found/$$target- $(ARGS) \
+		build/found/$$target || exit 1; done
 
 # The interpreter itself is not free of what valgrind calls errors: what counts is whatever the core has a hand in. The
 # report is in build/memcheck.log.

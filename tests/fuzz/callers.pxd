@@ -35,6 +35,7 @@ cdef inline mb_work* _new_work(mb_world* w, mb_source* source, int count) noexce
     work.batch.timeout = max(MILLISECOND, span(limits >> 2))
     work.batch.deadline = w.now + span(take(source)) if limits & 32 else INT64_MAX
     work.batch.priority = PRIORITY_POLL if limits & 64 else PRIORITY_CALL
+    work.batch.late = limits >> 7
     return work
 
 

@@ -44,6 +44,7 @@ cdef void _submit(mb_world* w, mb_work* work) noexcept nogil:
         truth_learn(&work.truths[i], &work.transactions[i], &w.plant)
         if work.transactions[i].flags & FN_WRITE:
             work.batch.priority = PRIORITY_WRITE
+            work.batch.submitted = w.now
     w.work_count += 1
     session_submit(&w.session, &work.batch)
 
