@@ -19,7 +19,7 @@ ARGS ?=
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test lint format mirror types bench docs cross wheel debug coverage fuzz annotate clean
+.PHONY: help demo test lint format mirror types bench docs cross wheel debug coverage fuzz memcheck annotate clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z]*\):.*##  *\(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 12
@@ -35,7 +35,7 @@ test: $(BUILT) $(TESTED)  ## build the package and run the tests (ARGS goes to p
 lint: $(VENV)/stamp.lint $(BUILT)  ## style of Python and Cython, and the direction of imports
 	$(RUN) ruff check .
 	$(RUN) ruff format --check .
-	PATH="$(abspath $(BIN)):$$PATH" cython-lint src
+	PATH="$(abspath $(BIN)):$$PATH" cython-lint src tests/fuzz
 	$(BIN)/lint-imports
 
 format: $(VENV)/stamp.lint  ## put the Python files into shape
@@ -133,7 +133,7 @@ coverage: build/coverage/stamp $(COVERAGE_TOOLS)  ## which lines of the core the
 	@mkdir -p build/coverage/html
 	cd build/coverage/src && $(abspath $(BIN))/gcovr $(GCOVR) --html-details ../html/index.html ../build
 
-# Clang with its compiler-rt, and an interpreter with a shared library. What is found lies in build/fuzz; how to keep
+# Clang with its compiler-rt, and an interpreter with a shared library. What is found lies in build/found; how to keep
 # inputs is told in docs/testing.md.
 FUZZ := $(wildcard tests/fuzz/*.p* tests/fuzz/*.c)
 SECONDS ?= 60
@@ -148,10 +148,21 @@ build/fuzz/stamp: $(BUILT) $(FUZZ)
 	$(CLANG) $(BIN)/python tests/fuzz/build.py --fuzzer build/fuzz
 
 fuzz: build/fuzz/stamp  ## a search for inputs that the core gets wrong (SECONDS=60 TARGETS="session", ARGS to libFuzzer)
-	$(BIN)/python tests/fuzz/corpus.py unpack build/fuzz/corpus
+	$(BIN)/python tests/fuzz/corpus.py unpack build/found
 	for target in $(TARGETS); do FUZZ_TARGET=$${target}_target $(FUZZ_RUN) build/fuzz/fuzz -max_total_time=$(SECONDS) \
-		-timeout=10 -rss_limit_mb=1024 -max_len=600 -print_final_stats=1 -artifact_prefix=build/fuzz/$$target- $(ARGS) \
-		build/fuzz/corpus/$$target || exit 1; done
+		-timeout=10 -rss_limit_mb=1024 -max_len=600 -print_final_stats=1 -artifact_prefix=build/found/$$target- $(ARGS) \
+		build/found/$$target || exit 1; done
+
+# The interpreter itself is not free of what valgrind calls errors: what counts is whatever the core has a hand in. The
+# report is in build/memcheck.log.
+MEMCHECKED := tests/fuzz tests/core/test_session.py tests/core/test_quirks.py tests/core/test_retry.py \
+	tests/core/test_units.py tests/core/test_detach.py tests/core/test_batches.py tests/core/test_streams.py
+
+memcheck: $(BUILT) $(TESTED)  ## tests of the core under valgrind (ARGS goes to pytest)
+	@mkdir -p build
+	PYTHONMALLOC=malloc valgrind --quiet --num-callers=40 --log-file=build/memcheck.log $(RUN) pytest \
+		-o faulthandler_timeout=3600 -k "not any_input" $(MEMCHECKED) $(ARGS)
+	@if grep -n '__pyx_\|_target_\|net\.h' build/memcheck.log; then echo "see build/memcheck.log" >&2; exit 1; fi
 
 build/annotate/stamp: $(BUILT)
 	$(call variant,annotate,FASTMODBUS_ANNOTATE=1)

@@ -1,7 +1,8 @@
 """Builds the fuzzer's targets, and with clang the fuzzer itself, beside a core that has been built before.
 
-``python tests/fuzz/build.py FOLDER`` makes the extension modules of the targets in FOLDER; ``--fuzzer`` also the program
-``FOLDER/fuzz``, and everything instrumented. Used by the Makefile and by test_corpus.py; it knows nothing of inputs.
+``python tests/fuzz/build.py FOLDER`` makes the extension modules of the targets in FOLDER; ``--fuzzer`` also the
+program ``FOLDER/fuzz``, and everything instrumented. Used by the Makefile and by test_corpus.py; it knows nothing of
+inputs.
 """
 
 import argparse

@@ -1,5 +1,5 @@
-# What callers of the session under test do: batches of every kind, of tables and of arbitrary PDUs, with limits of every
-# kind. They are made here, and submitted by session_target.pyx.
+# What callers of the session under test do: batches of every kind, of tables and of arbitrary PDUs, with limits of
+# every kind. They are made here, and submitted by session_target.pyx.
 
 from libc.stdint cimport INT64_MAX, int64_t, uint8_t, uint16_t
 
@@ -35,6 +35,7 @@ cdef inline mb_work* _new_work(mb_world* w, mb_source* source, int count) noexce
     work.batch.timeout = max(MILLISECOND, span(limits >> 2))
     work.batch.deadline = w.now + span(take(source)) if limits & 32 else INT64_MAX
     work.batch.priority = PRIORITY_POLL if limits & 64 else PRIORITY_CALL
+    work.batch.late = limits >> 7
     return work
 
 

@@ -6,7 +6,7 @@ address sanitizer sees whoever reads beyond them.
 Owned by tests/fuzz. RUN is the address of the target, for main.c; run() is for Python. One thread at a time.
 """
 
-from libc.stdint cimport uint8_t, uint16_t
+from libc.stdint cimport uint8_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcmp, memcpy
 

@@ -12,11 +12,11 @@ from libc.stdlib cimport calloc, free
 from libc.string cimport memcmp, memcpy, memset
 
 from fastmodbus._core.adu cimport *
-from fastmodbus._core.bank cimport mb_bank, mb_rule
+from fastmodbus._core.bank cimport mb_rule
 from fastmodbus._core.pdu cimport *
 from fastmodbus._core.responder cimport *
 from fastmodbus._core.spec cimport *
-from fastmodbus._core.wire cimport wire_load16, wire_store16
+from fastmodbus._core.wire cimport wire_load16
 from plant cimport *
 from source cimport *
 

@@ -44,6 +44,7 @@ cdef void _submit(mb_world* w, mb_work* work) noexcept nogil:
         truth_learn(&work.truths[i], &work.transactions[i], &w.plant)
         if work.transactions[i].flags & FN_WRITE:
             work.batch.priority = PRIORITY_WRITE
+            work.batch.submitted = w.now
     w.work_count += 1
     session_submit(&w.session, &work.batch)
 
@@ -135,8 +136,8 @@ cdef void _answer(mb_world* w, int which) noexcept nogil:
 
 
 cdef void _answer_all(mb_world* w, int which, int count) noexcept nogil:
-    cdef int i
-    for i in range(count):
+    cdef int _
+    for _ in range(count):
         if world_pending(w, 0) is NULL:
             return
         _answer(w, which)
@@ -191,8 +192,8 @@ cdef void _deviate(mb_world* w, mb_source* source, int which) noexcept nogil:
 
 cdef void _work_on(mb_world* w, int rounds, int64_t delay) noexcept nogil:
     """Some rounds of what usually happens: requests go, time passes, answers come."""
-    cdef int i
-    for i in range(rounds):
+    cdef int _
+    for _ in range(rounds):
         session_expire(&w.session, w.now)
         _send(w, UINT32_MAX, -1)
         w.now += delay
@@ -326,7 +327,7 @@ cdef bint _unfinished(const mb_world* w) noexcept nogil:
 
 cdef void _finish(mb_world* w) noexcept nogil:
     """With time alone, without any answer, everything ends and the session is empty."""
-    cdef int i, steps = 0
+    cdef int i, _, steps = 0
     while _unfinished(w) and w.wrong is NULL:
         _connect(w)
         if not _sleep(w) and _unfinished(w):
@@ -335,7 +336,7 @@ cdef void _finish(mb_world* w) noexcept nogil:
         if steps > 100 * STEPS:
             fail(w, b"it never ends")
         _check(w)
-    for i in range(4):
+    for _ in range(4):
         w.now += <int64_t>1000 * SECOND
         session_expire(&w.session, w.now)
     if w.session.window.in_flight:
