@@ -94,10 +94,11 @@ def warnings_of(feeds: Iterable[Feed]) -> list[str]:
 def _load(feeds: list[Feed]) -> Iterable[str]:
     """Whether the reads of one connection fit into their periods."""
     link = feeds[0].link
+    place = link.log.place
     trip = _typical_trip(feeds)
     reads = sum(len(feed.plan.reads) for feed in feeds)
     if math.isnan(trip):
-        yield f"{link.log.place}: {reads} reads; how long they take is not known before the first answers"
+        yield f"{place}: {reads} reads; how long they take is not known before the first answers"
         return
     each = max(trip / link.core.limit, link.options.request_gap or 0.0)
     load = sum(len(feed.plan.reads) * each / feed.period for feed in feeds if 0 < feed.period < math.inf)
@@ -107,9 +108,9 @@ def _load(feeds: list[Feed]) -> Iterable[str]:
             count = len(feed.plan.reads)
             yield f"{feed.label}: {count} reads, {cycle:.2g} s a cycle; every={feed.period:g} s cannot hold"
     if load > 1 and len(feeds) > 1:
-        yield f"{link.log.place}: its {len(feeds)} groups together need {load:.0%} of the time there is"
+        yield f"{place}: its {len(feeds)} groups together need {load:.0%} of the time there is"
     elif 0.8 < load <= 1:
-        yield f"{link.log.place}: {reads} reads take {load:.0%} of the time there is; little is left for retries and calls"
+        yield f"{place}: {reads} reads take {load:.0%} of the time there is; little is left for calls and retries"
 
 
 def _typical_trip(feeds: list[Feed]) -> float:
