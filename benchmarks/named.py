@@ -1,6 +1,6 @@
 """Reading by name beside its own raw reads, and maps and plans of a thousand tags.
 
-``python -m benchmarks.named HOST PORT ROUNDS`` prints one line per figure: name, tab, the rounds' values in microseconds.
+``python -m benchmarks.named HOST PORT ROUNDS`` prints a line per figure: name, tab, the rounds' values in µs.
 What is compared takes turns, call by call, so that a disturbance of the machine meets both.
 """
 
