@@ -87,7 +87,7 @@ def test_devices_of_one_url_belong_together(plant_file):
         (("{fast =", "{fats ="), "inv07", "groups", "did you mean 'fast'"),
         (('"1s"', '"soon"'), "inv07", "groups", "'soon'"),
         (("in_flight = 1}", "in_flght = 1}"), "inv07", "limits", "did you mean 'in_flight'"),
-        (("in_flight = 1}", 'holes = ["x"]}'), "inv07", "limits.holes", "no range"),
+        (("in_flight = 1}", 'holes = ["x"]}'), "inv07", "limits.holes", "is not a range"),
         (('"inv08"', '"inv07"'), "inv07", "name", "stands twice"),
         (('url = "tcp://10.0.1.9"', ""), "plc", "", "'url' is missing"),
         (('timeout = "3s"', 'timeuot = "3s"'), "", "defaults", "did you mean 'timeout'"),
