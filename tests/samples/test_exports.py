@@ -1,6 +1,7 @@
 """What other libraries make of Samples: pandas, polars, pyarrow, DuckDB, xarray, files."""
 
 import csv
+import math
 
 import numpy as np
 import pytest
@@ -140,6 +141,12 @@ def test_several_batches_and_slices_come_back():
     table = pa.Table.from_batches([batches[0], batches[1].replace_schema_metadata(batches[0].schema.metadata)])
     same(from_table(table), run)
     same(from_table(table.slice(2, 7)), run.isel(slice(2, 9)))
+
+
+def test_what_is_read_once_comes_back():
+    run = made(1, period=math.inf, due=[7])
+    same(from_table(pa.Table.from_batches([run.to_arrow()])), run)
+    assert "every" not in repr(run)
 
 
 def test_names_that_look_like_elements_stay_apart():

@@ -10,6 +10,7 @@ settings of the tags.
 from __future__ import annotations
 
 import json
+import math
 from functools import lru_cache
 from os import PathLike
 from typing import TYPE_CHECKING, Any
@@ -51,7 +52,7 @@ def schema_of(samples: Samples, **more: Any) -> pyarrow.Schema:
         "version": __version__,
         "device": samples.device,
         "group": samples.group,
-        "period": samples.period,
+        "period": samples.period if math.isfinite(samples.period) else None,  # JSON has no infinity
         "anchor": anchor,
         **more,
     }
@@ -282,7 +283,7 @@ def from_table(table: pyarrow.Table) -> Samples:
         timing=Timing.unknown(len(time), len(layout.tags)),
         device=about["device"],
         group=about["group"],
-        period=about["period"],
+        period=math.inf if about["period"] is None else about["period"],
     )
 
 

@@ -41,7 +41,7 @@ class Samples(dict[str, NDArray[Any]]):
     device, group : str
         Whose rows these are.
     period : float
-        Seconds between two rows; 0 for back to back.
+        Seconds between two rows; 0 for back to back, infinite for what is read once.
     row : numpy.ndarray of int64
         The number of each row since polling began. Rows that were dropped leave a gap here.
     layout, source
