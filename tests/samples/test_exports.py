@@ -87,6 +87,7 @@ def test_arrow_has_integers_nulls_and_what_is_known():
     }
     about = about_of(batch.schema)
     assert (about["format"], about["device"], about["group"]) == ("fastmodbus-samples/1", "meter", "fast")
+    assert about["plan"] == ["1/co4-8", "1/hr0-16"]
 
 
 def test_reasons_are_in_one_column():
