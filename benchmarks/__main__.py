@@ -60,7 +60,7 @@ def run(rows: list[Row], effort: Effort, polled: tuple[str, ...]) -> dict[str, A
             _say(row.key)
             results["rows"][row.key] = measure(session, row, effort)
         if polled:
-            _say("scattered values, memory, import, decoding, names")
+            _say("scattered values, memory, import, decoding, names, recording")
             results["scattered"] = extras.scattered(session, effort, polled)
             results["memory"] = extras.memory(session, 500)
             results["import"] = extras.import_times(session, effort.rounds)
@@ -68,6 +68,7 @@ def run(rows: list[Row], effort: Effort, polled: tuple[str, ...]) -> dict[str, A
             results["decoding"] = extras.codec()
             results["values"] = extras.values()
             results["named"] = extras.named(session, effort.rounds)
+            results["recording"] = extras.recording()
     return results
 
 

@@ -113,6 +113,12 @@ def named(session: Session, rounds: int) -> dict[str, list[float]]:
     return {name: [float(one) for one in taken] for name, *taken in (line.split("\t") for line in out.splitlines())}
 
 
+def recording() -> dict[str, float]:
+    """Values written a second, and what a plant takes; see ``recording``."""
+    lines = _python("-m", "benchmarks.recording").splitlines()
+    return {name: float(value) for name, value in (line.split("\t") for line in lines)}
+
+
 def _rounded(values: dict[str, float], digits: int) -> dict[str, float]:
     return {name: round(value, digits) for name, value in values.items()}
 

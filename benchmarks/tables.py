@@ -192,6 +192,14 @@ def named(results: Results) -> str:
     return _table(("what", "µs", "quartiles"), rows)
 
 
+def recording(results: Results) -> str:
+    """What recording takes."""
+    return _table(
+        ("recording, CPU time of one core", ""),
+        [(name, f"{value:,.3g}") for name, value in results.get("recording", {}).items()],
+    )
+
+
 def headline(results: Results) -> str:
     """The few figures of the README."""
     rows = []
@@ -274,5 +282,6 @@ BLOCKS = {
     "decoding": decoding,
     "values": values,
     "named": named,
+    "recording": recording,
     "headline": headline,
 }

@@ -38,7 +38,7 @@ def registers(row):
 
 def made_rows(
     count, *, first=0, tags=TAGS, failed=None, device="meter", group="fast", period=0.1, anchor=ANCHOR, start=0,
-    keys=None, contents=registers, decoder=None,
+    keys=None, contents=registers, decoder=None, due=None,
 ):  # fmt: skip
     """Rows number ``first`` on; ``failed`` maps (row, read) or row to the quality of what did not come."""
     decoder = decoder or Decoder(ReadPlan(tags))
@@ -53,7 +53,9 @@ def made_rows(
         image = images[index, : decoder.registers]
         for read, target in zip(reads, decoder.targets(image), strict=True):
             target[:] = tables[read.area][read.address : read.end]
-    due = start + np.arange(first, first + count, dtype=np.int64) * round(period * 1e9)
+    if due is None:
+        due = start + np.arange(first, first + count) * round(period * 1e9)
+    due = np.array(due, np.int64)
     sent = np.where(statuses == 0, due[:, None] + 1_000 * np.arange(1, len(reads) + 1), 0)
     received = np.where(statuses == 0, sent + 5_000_000, 0)
     return Rows(decoder, due, images, statuses, sent, received, first, anchor, period, device, group, keys)

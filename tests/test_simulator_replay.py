@@ -21,6 +21,7 @@ def folder(tmp_path):
     """Ten rows at 10 Hz of a meter; five at 5 Hz of another."""
     with Recorder(tmp_path) as recorder:
         recorder.write(made(10, failed={4: Quality.TIMEOUT}))
+        recorder.write(made(1, tags=[fm.Tag("model", "hr20")], group="once", period=math.inf, due=[0]))
         recorder.write(made(5, tags=[fm.Tag("t", "ir3:i16", scale=0.1)], device="other", group="slow", period=0.2,
                             contents=lambda row: {"ir": np.full(8, 200 + row)}))  # fmt: skip
     return tmp_path

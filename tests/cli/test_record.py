@@ -4,6 +4,9 @@ import configparser
 import re
 import shlex
 import signal
+import socket
+import subprocess
+import sys
 import time
 
 import numpy as np
@@ -120,3 +123,29 @@ def test_the_unit_for_systemd_calls_the_command():
     program, command, *_ = shlex.split(unit["Service"]["ExecStart"])
     assert (program.rpartition("/")[2], command) == ("fastmodbus", "record")
     assert unit["Service"]["Restart"] == "always"
+
+
+@pytest.mark.parametrize(
+    ("missing", "says"),
+    [
+        ("pyarrow", "recording needs pyarrow: pip install 'fastmodbus[parquet]'"),
+        ("prometheus_client", "--metrics needs prometheus_client: pip install 'fastmodbus[metrics]'"),
+    ],
+)
+def test_without_the_extra(tmp_path, missing, says):
+    command = ["record", "sim:", "hr0", "--every", "1s", "--metrics", "0", "--out", str(tmp_path / "data")]
+    script = (
+        f"import sys; sys.modules['{missing}'] = None; from fastmodbus.cli import main; sys.exit(main({command!r}))"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False, timeout=60)
+    assert (done.returncode, done.stderr) == (2, f"fastmodbus: {says}\n")
+
+
+def test_a_port_that_is_taken_is_said(tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        line = complaint_of(
+            1, "record", "sim:", "hr0", "--every", "1s", "--metrics", port, "--out", str(tmp_path / "data")
+        )
+    assert "in use" in line
+    fm.Recorder(tmp_path / "data").close()

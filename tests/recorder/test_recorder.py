@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 
 import fastmodbus as fm
+from fastmodbus.plan import ReadPlan
 from fastmodbus.quality import Quality
 from fastmodbus.recorder import Recorder, load
 from fastmodbus.recorder.folder import Folder
+from fastmodbus.values import Decoder
 from made_rows import ANCHOR, TAGS, made
 
 pytest.importorskip("pyarrow")
@@ -101,6 +103,16 @@ def test_a_journal_ends_where_the_day_the_clock_or_the_plan_changes(tmp_path):
         "day=2026-09-22",
     ]
     assert load(tmp_path).row.tolist() == list(range(20))
+
+
+def test_a_plan_that_was_refined_begins_a_file(tmp_path):
+    plan = ReadPlan(TAGS)
+    with Recorder(tmp_path) as recorder:
+        recorder.write(made(2, decoder=Decoder(plan)))
+        recorder.write(made(2, first=2, decoder=Decoder(plan)))
+        recorder.write(made(2, first=4, decoder=Decoder(plan.split(plan.reads[-1]))))
+    assert len(Folder(tmp_path).parquets()) == 2
+    same(load(tmp_path), made(6))
 
 
 def test_tags_that_come_and_go_are_suspended_meanwhile(tmp_path):

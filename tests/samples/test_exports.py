@@ -1,6 +1,7 @@
 """What other libraries make of Samples: pandas, polars, pyarrow, DuckDB, xarray, files."""
 
 import csv
+import math
 
 import numpy as np
 import pytest
@@ -86,6 +87,7 @@ def test_arrow_has_integers_nulls_and_what_is_known():
     }
     about = about_of(batch.schema)
     assert (about["format"], about["device"], about["group"]) == ("fastmodbus-samples/1", "meter", "fast")
+    assert about["plan"] == ["1/co4-8", "1/hr0-16"]
 
 
 def test_reasons_are_in_one_column():
@@ -140,6 +142,12 @@ def test_several_batches_and_slices_come_back():
     table = pa.Table.from_batches([batches[0], batches[1].replace_schema_metadata(batches[0].schema.metadata)])
     same(from_table(table), run)
     same(from_table(table.slice(2, 7)), run.isel(slice(2, 9)))
+
+
+def test_what_is_read_once_comes_back():
+    run = made(1, period=math.inf, due=[7])
+    same(from_table(pa.Table.from_batches([run.to_arrow()])), run)
+    assert "every" not in repr(run)
 
 
 def test_names_that_look_like_elements_stay_apart():

@@ -14,6 +14,13 @@ from .outcome import INTERRUPTED, PIPE_CLOSED, USAGE, complain
 
 __all__ = ["main"]
 
+_EXTRAS = {
+    "cyclopts": ("the command line", "cli"),
+    "rich": ("the command line", "cli"),
+    "pyarrow": ("recording", "parquet"),
+    "prometheus_client": ("--metrics", "metrics"),
+}
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command and return its exit code.
@@ -37,9 +44,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return code
     except ModuleNotFoundError as error:
         missing = (error.name or "").partition(".")[0]
-        if missing not in ("cyclopts", "rich"):
+        if missing not in _EXTRAS:
             raise
-        return complain(f"the command line needs {missing}: pip install 'fastmodbus[cli]'", USAGE)
+        what, extra = _EXTRAS[missing]
+        return complain(f"{what} needs {missing}: pip install 'fastmodbus[{extra}]'", USAGE)
     except KeyboardInterrupt:
         return INTERRUPTED
     except BrokenPipeError:

@@ -115,9 +115,9 @@ class Journal:
 
 
 def kind_of(samples: Samples) -> tuple[object, ...]:
-    """What all rows of a journal have in common: whose they are, columns, anchor and day."""
-    day = samples["time"][0].astype("M8[D]")
-    return samples.device, samples.group, samples.period, samples.layout.tags, int(samples.anchor[0]), day
+    """What all rows of a journal have in common: whose they are, columns, plan, anchor and day."""
+    day, layout = samples["time"][0].astype("M8[D]"), samples.layout
+    return samples.device, samples.group, samples.period, layout.tags, layout.requests, int(samples.anchor[0]), day
 
 
 def _create(folder: Folder, first: Samples) -> tuple[Path, int, int]:

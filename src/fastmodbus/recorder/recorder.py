@@ -40,11 +40,15 @@ class Recorder:
     ------
     RecorderError
         The folder cannot be made, or another recorder is at work there.
+    ModuleNotFoundError
+        There is no pyarrow; ``pip install "fastmodbus[parquet]"`` brings it.
     """
 
     def __init__(
         self, path: str | PathLike[str], *, sync: float = 10.0, rotate: float = 3600.0, compression: str = "zstd"
     ) -> None:
+        import pyarrow.parquet  # noqa: F401  # if it is not there, this is the time to say so
+
         self.stats = RecordStats()
         self._folder = Folder(path).make()
         self._sync, self._rotate = sync, rotate

@@ -10,6 +10,7 @@ settings of the tags.
 from __future__ import annotations
 
 import json
+import math
 from functools import lru_cache
 from os import PathLike
 from typing import TYPE_CHECKING, Any
@@ -51,8 +52,9 @@ def schema_of(samples: Samples, **more: Any) -> pyarrow.Schema:
         "version": __version__,
         "device": samples.device,
         "group": samples.group,
-        "period": samples.period,
+        "period": samples.period if math.isfinite(samples.period) else None,  # JSON has no infinity
         "anchor": anchor,
+        "plan": samples.layout.requests,
         **more,
     }
     return fields.with_metadata({KEY: _json(about), TAGS: _json([_tag_to_json(tag) for tag in samples.layout.tags])})
@@ -269,7 +271,7 @@ def from_table(table: pyarrow.Table) -> Samples:
     from .table import Samples
 
     about = about_of(table.schema)
-    layout = _layout(table.schema.metadata[TAGS])
+    layout = _layout(table.schema.metadata[TAGS], tuple(about["plan"]))
     time = _numpy(table.column(TIME).cast("int64")).view("M8[ns]")
     quality = _qualities(table, layout)
     columns = [_column(table.column(tag.name), tag, bad) for tag, bad in zip(layout.tags, quality, strict=True)]
@@ -282,14 +284,14 @@ def from_table(table: pyarrow.Table) -> Samples:
         timing=Timing.unknown(len(time), len(layout.tags)),
         device=about["device"],
         group=about["group"],
-        period=about["period"],
+        period=math.inf if about["period"] is None else about["period"],
     )
 
 
 @lru_cache(maxsize=64)
-def _layout(tags: bytes) -> Layout:
+def _layout(tags: bytes, requests: tuple[str, ...]) -> Layout:
     """The layout of a table; the files of a recording share it."""
-    return Layout.of_tags(map(_tag_from_json, json.loads(tags)))
+    return Layout.of_tags(map(_tag_from_json, json.loads(tags)), requests)
 
 
 def _numpy(column: Any) -> NDArray[Any]:

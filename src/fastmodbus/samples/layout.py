@@ -25,16 +25,19 @@ class Layout:
         One for each column, called as the column is.
     reads : tuple of tuple of int
         The reads of the plan that bring each column; empty where that is not known.
+    requests : tuple of str
+        The reads of the plan, as text.
     """
 
     tags: tuple[Tag, ...]
     reads: tuple[tuple[int, ...], ...]
+    requests: tuple[str, ...] = ()
 
     @classmethod
-    def of_tags(cls, tags: Iterable[Tag]) -> Layout:
-        """The layout of columns whose reads are not known any more."""
+    def of_tags(cls, tags: Iterable[Tag], requests: Iterable[str] = ()) -> Layout:
+        """The layout of columns when nobody knows any more which read brings which."""
         tags = tuple(tags)
-        return cls(tags, ((),) * len(tags))
+        return cls(tags, ((),) * len(tags), tuple(requests))
 
     @cached_property
     def names(self) -> tuple[str, ...]:
@@ -59,6 +62,9 @@ class Layout:
     def exports(self) -> dict[str, Any]:
         """What other libraries need of this layout and takes time to make: each keeps it here under its own name."""
         return {}
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Layout, (self.tags, self.reads, self.requests)
 
     def fits(self, other: Layout) -> bool:
         """Whether the columns mean the same."""
@@ -98,6 +104,7 @@ def _make(decoder: Decoder, keys: Mapping[str, int] | None) -> Layout:
     return Layout(
         tuple(_called(plan.tags[number], name) for name, number in keys.items()),
         tuple(tuple(reads.get(number, ())) for number in keys.values()),
+        tuple(map(str, plan.reads)),
     )
 
 

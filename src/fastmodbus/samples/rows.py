@@ -35,7 +35,7 @@ class Rows:
     anchor : int
         What is to be added to the monotonic clock for the time of day: ns since 1970, UTC.
     period : float
-        Seconds between two grid instants; 0 for back to back.
+        Seconds between two grid instants; 0 for back to back, infinite for what is read once.
     device, group : str
         Whose rows these are.
     keys : mapping of str to int, optional

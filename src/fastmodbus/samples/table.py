@@ -41,7 +41,7 @@ class Samples(dict[str, NDArray[Any]]):
     device, group : str
         Whose rows these are.
     period : float
-        Seconds between two rows; 0 for back to back.
+        Seconds between two rows; 0 for back to back, infinite for what is read once.
     row : numpy.ndarray of int64
         The number of each row since polling began. Rows that were dropped leave a gap here.
     layout, source
@@ -271,7 +271,16 @@ class Samples(dict[str, NDArray[Any]]):
     def __reduce__(self) -> tuple[Any, ...]:
         held = taken(self.source, len(self.layout.tags), slice(None))
         state = {name: getattr(self, name) for name in ("row", "device", "group", "period")}
-        return _restored, (type(self), self.layout.tags, held, self["time"], self._due, self._timing, state)
+        return _restored, (
+            type(self),
+            self.layout.tags,
+            self.layout.requests,
+            held,
+            self["time"],
+            self._due,
+            self._timing,
+            state,
+        )
 
     def _refuse(self, *_: Any, **__: Any) -> NoReturn:
         raise TypeError("Samples cannot be changed; dict(samples) is a dict of the same arrays that can")
@@ -288,14 +297,14 @@ def _decoded(rows: Rows) -> Decoded:
 
 def _restored(
     kind: type[Samples],
-    tags: tuple[Tag, ...],
+    layout: Layout,
     held: Held,
     time: NDArray[np.datetime64],
     due: NDArray[np.int64],
     timing: Timing,
     state: dict[str, Any],
 ) -> Samples:
-    return kind(Layout(tags, timing.which), held, time, due=due, timing=timing, **state)
+    return kind(layout, held, time, due=due, timing=timing, **state)
 
 
 def instant(name: str, value: Instant) -> np.datetime64:

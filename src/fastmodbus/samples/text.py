@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import math
 from collections.abc import Iterator, Sequence
 from html import escape
 from os import PathLike
@@ -60,7 +61,7 @@ def _headline(samples: Samples) -> str:
     parts = [f"{_counted(stats.rows, 'row')} of {_counted(len(samples) - 1, 'tag')}"]
     parts += [f"device {samples.device!r}"] if samples.device else []
     parts += [f"group {samples.group!r}"] if samples.group else []
-    parts += [f"every {samples.period:g} s"] if samples.period else []
+    parts += [f"every {samples.period:g} s"] if 0 < samples.period < math.inf else []
     parts += [f"{quality.name} {count}" for quality, count in stats.qualities.items() if quality != Quality.GOOD]
     return ", ".join(parts)
 

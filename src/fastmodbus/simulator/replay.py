@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Callable, Iterable
 from os import PathLike
 from typing import Any
@@ -83,7 +84,7 @@ def players_of(
     times = np.concatenate([run["time"].view(np.int64) for run in runs])
     if not times.size:
         raise ValueError(f"{path}: there are no rows from start to stop")
-    period = max(run.period for run in runs)
+    period = max((run.period for run in runs if math.isfinite(run.period)), default=0.0)
     begin, end = int(times.min()), int(times.max()) + round(period * 1e9)
     names = sorted({run.device for run in runs})
     return [Player([run for run in runs if run.device == name], begin, end, speed, repeat) for name in names]
