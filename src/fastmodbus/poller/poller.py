@@ -65,7 +65,7 @@ class Poller:
         self._anchors = Anchors()
         self._feeds: dict[tuple[str, str], Feed] = {}
         self._links: dict[Link, int] = {}
-        self._own_links: dict[Pollable, Link] = {}
+        self._own_links: dict[object, Link] = {}
         self._thread: threading.Thread | None = None
         self._supervisor: Supervisor | None = None
         self._began = self._closed = False
@@ -150,10 +150,10 @@ class Poller:
         link = getattr(client, "_link", None)
         if isinstance(link, Link):
             return link
-        if client not in self._own_links:
+        if link not in self._own_links:
             where = client._settings.default.where
-            self._own_links[client] = Link(where.host, where.port, client._settings.options)
-        return self._own_links[client]
+            self._own_links[link] = Link(where.host, where.port, client._settings.options)
+        return self._own_links[link]
 
     def _check_usable(self, link: Link) -> None:
         if self._closed:
