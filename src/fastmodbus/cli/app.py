@@ -216,14 +216,10 @@ def record(
     out: Annotated[str, Parameter(help="A folder; it is made if it is not there, and may be read meanwhile.")],
     line: Line = DEFAULTS,
     map: Annotated[str | None, MAP] = None,
-    every: Annotated[
-        Duration | None, Parameter(help="The period: 100ms, 2s. [default: the map's]")
-    ] = None,
+    every: Annotated[Duration | None, Parameter(help="The period: 100ms, 2s. [default: the map's]")] = None,
     flush: Annotated[Duration, Parameter(help="What is lost at most when the process is killed.")] = "1s",
     sync: Annotated[Duration, Parameter(help="What is lost at most when the power fails.")] = "10s",
-    rotate: Annotated[
-        Duration, Parameter(help="When rows go into a Parquet file; also at 128 MB.")
-    ] = "1h",
+    rotate: Annotated[Duration, Parameter(help="When rows go into a Parquet file; also at 128 MB.")] = "1h",
     duration: Annotated[Duration | None, Parameter(help="When it ends. [default: at SIGTERM or Ctrl-C]")] = None,
     compression: Annotated[Literal["zstd", "snappy", "gzip", "lz4", "none"], Parameter(help="Of Parquet.")] = "zstd",
     metrics: Annotated[int | None, Parameter(help="A port on loopback for Prometheus.")] = None,

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import __version__
-from ..quality import GOOD, Quality
+from ..quality import GOOD
 from ..tags import Tag
 from ..values import column_dtype, raw_column_dtype
 from .columns import Decoded, Held, Timing
