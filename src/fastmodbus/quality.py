@@ -35,6 +35,8 @@ class Quality(IntEnum):
         return self.value & ~EXCEPTION if self.value & EXCEPTION else None
 
 
+#: To compare arrays with: of a member of the enumeration numpy asks in Python what it is, and loses a Ctrl-C meanwhile.
+GOOD = int(Quality.GOOD)
 EXCEPTION = 0x80  #: or-ed with the code of the device's exception (ap 7)
 
 _OF_STATUS = {

@@ -498,3 +498,20 @@ def test_whatever_happens_there_is_one_row_for_every_instant(steps: list, window
     assert set(rows.statuses.ravel().tolist()) <= {Q.GOOD, Q.TIMEOUT, Q.LINK, Q.MISSED, Q.SUSPENDED}
     assert (rows.received[rows.statuses == 0] >= rows.sent[rows.statuses == 0]).all()
     assert (rows.received[rows.statuses == 0] <= (rows.due[:, None] + 100 * MS).repeat(3, 1)[rows.statuses == 0]).all()
+
+
+def test_a_poll_that_does_not_get_round_in_time_has_the_window_tried() -> None:
+    """Six reads of 20 ms each do not fit into 100 ms one after the other; two at a time they do."""
+    polled = Polled(poll_of([1, 2, 3, 4, 5, 6]), line=Line(16, automatic=True))
+    taken: list[tuple[int, Frame]] = []
+    while polled.line.now < polled.start + 20 * SECOND:
+        polled.line.now += MS
+        polled.look()
+        taken += [(polled.line.now + 20 * MS, frame) for frame in polled.frames]
+        polled.frames.clear()
+        while taken and taken[0][0] <= polled.line.now:
+            polled.line.answer(taken.pop(0)[1])
+    found = polled.statuses()
+    assert Q.MISSED in found[0]
+    assert polled.line.session.limit > 1
+    assert found[-20:] == [[Q.GOOD] * 6] * 20

@@ -162,3 +162,25 @@ def test_a_repetition_is_due_while_the_rest_waits_for_another_unit() -> None:
     line.answer(*frames, slow)
     line.work()
     assert batch.ok()
+
+
+def test_requests_that_nobody_waits_for_any_more_tell_of_a_unit_as_well() -> None:
+    line = Line(2)
+    for _ in range(2):
+        batch, _ = read(1, unit=5)
+        line.submit(batch)
+        line.send()
+        line.session.detach(batch)
+        line.pass_time(SECOND)
+    assert silence(line, 5, 3) == [Status.TIMEOUT, Status.SUSPENDED, Status.SUSPENDED]
+
+
+def test_a_late_answer_that_nobody_waits_for_brings_a_unit_back() -> None:
+    line = Line(2)
+    silence(line, 5, 2)
+    batch, _ = read(1, unit=5)
+    line.submit(batch)
+    [late] = line.send()
+    line.session.detach(batch)
+    line.answer(late)
+    assert silence(line, 5, 3) == [Status.TIMEOUT, Status.TIMEOUT, Status.SUSPENDED]

@@ -1,5 +1,6 @@
 """The life of a poller: starting, stopping, closing, ends of programs, forks, and what it refuses."""
 
+import asyncio
 import os
 import signal
 import sys
@@ -323,3 +324,21 @@ def test_a_program_that_waits_for_chunks_is_interrupted_at_once() -> None:
     assert out == ""
     assert "KeyboardInterrupt" in err
     assert os.name != "posix" or process.returncode in (1, -signal.SIGINT)
+
+
+def test_a_client_of_an_event_loop_is_polled_over_a_connection_of_its_own(sim: fm.Simulator) -> None:
+    sim["hr0:f32"] = 21.5
+
+    async def polled() -> fm.Samples:
+        async with fm.AsyncClient("127.0.0.1", sim.port, name="plc") as plc:
+            with fm.Poller() as poller:
+                poller.add(plc, {"v": "hr0:f32"}, every="5ms")
+                poller.add(plc.at(2), {"w": "hr0"}, every="5ms", device="two")
+                async for chunk in poller.chunks(rows=20, device="plc"):
+                    assert await plc.read("hr0:f32") == 21.5
+                    if chunk.ok["v"].all():
+                        break
+        return chunk
+
+    assert set(asyncio.run(polled())["v"]) == {21.5}
+    assert sim.connections == 2

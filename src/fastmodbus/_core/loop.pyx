@@ -3,14 +3,15 @@
 The thread that calls Loop.run is the driver of every connection that joined, until it lets go. Other threads leave
 batches and jobs under a connection's lock and stir the hub; the loop looks at what was stirred, what is readable, and
 whose time has come, and goes back to wait. It reports by two bells, for those who read rows and for the supervisor,
-which resolves, connects, logs and plans in Python. The lock of a hub or of a bell may be taken with a connection's
-lock held, never the other way round.
+which resolves, connects, logs and plans in Python. The lock of a hub may be taken with a connection's lock held, never
+the other way round.
 """
 
 from libc.stdint cimport INT64_MAX, int64_t, uint32_t, uint64_t
 from libc.string cimport memset
 
 from fastmodbus._core.answers cimport session_expire, session_next_deadline
+from fastmodbus._core.bell cimport bell_ring, bell_wait, mb_bell
 from fastmodbus._core.connection cimport *
 from fastmodbus._core.jobs cimport Job
 from fastmodbus._core.net cimport *
@@ -24,11 +25,6 @@ cdef enum:
     ROOM = 64                       # sockets looked at before the time is
     TICK = 100000000                # ns: how long a signal may go unseen by a thread that waits for a bell
 
-cdef struct mb_bell:
-    sync_lock lock
-    int64_t rung                    # how often
-    int waiting
-
 cdef struct mb_loop:
     mb_hub hub
     mb_timer* timers
@@ -36,30 +32,6 @@ cdef struct mb_loop:
     bint stopping
     bint failed                     # a socket could not be watched
     mb_bell rows, news
-    uint64_t turns                  # connections looked at
-
-
-# ---------------------------------------------------------------------------------------------------- bells
-
-cdef void _ring(mb_bell* b) noexcept nogil:
-    sync_acquire(&b.lock)
-    b.rung += 1
-    if b.waiting:
-        sync_notify(&b.lock)
-    sync_release(&b.lock)
-
-
-cdef int64_t _listen(mb_bell* b, int64_t heard, int64_t ns) noexcept nogil:
-    """Wait until a bell rang more often than it was heard; how often it has by now."""
-    cdef int64_t rung
-    sync_acquire(&b.lock)
-    if b.rung == heard and ns > 0:
-        b.waiting += 1
-        sync_wait(&b.lock, ns)
-        b.waiting -= 1
-    rung = b.rung
-    sync_release(&b.lock)
-    return rung
 
 
 # ---------------------------------------------------------------------------------------------------- one connection
@@ -110,7 +82,7 @@ cdef void _without_connection(mb_loop* l, mb_connection* c, int64_t now) noexcep
         connection_give_up(c, NULL)
     if not c.wanted and not c.closing:
         c.wanted = True
-        _ring(&l.news)
+        bell_ring(&l.news)
 
 
 cdef void _watch(mb_loop* l, mb_connection* c) noexcept nogil:
@@ -136,10 +108,10 @@ cdef void _report(mb_loop* l, mb_connection* c) noexcept nogil:
         j.bell = j.news = False
         j = j.next
     if rows:
-        _ring(&l.rows)
+        bell_ring(&l.rows)
     if news and not c.told:
         c.told = True
-        _ring(&l.news)
+        bell_ring(&l.news)
 
 
 cdef int64_t _next(mb_connection* c, int64_t now) noexcept nogil:
@@ -169,7 +141,6 @@ cdef void _turn(mb_loop* l, mb_connection* c, int ready) noexcept nogil:
     timer_set(&l.timers, &c.timer, max(_next(c, now), now + 1))     # later than any look at the time before
     _report(l, c)
     c.running = False
-    l.turns += 1
     if c.waiting and (c.session.queues.finished != finished or c.closing):
         sync_notify(&c.lock)
 
@@ -310,8 +281,8 @@ cdef class Loop:
             _look_at_stirred(&self.c)       # nothing is left that would be looked at; the list is emptied
         self.c.me = 0
         self.c.stopping = False
-        _ring(&self.c.rows)
-        _ring(&self.c.news)
+        bell_ring(&self.c.rows)
+        bell_ring(&self.c.news)
 
     cdef void claim(self, Connection connection) noexcept:
         with nogil:
@@ -420,22 +391,17 @@ cdef class Loop:
         """Wait for rows that somebody asked to be told of, at most 100 ms; what to give as `heard` the next time."""
         cdef int64_t rung
         with nogil:
-            rung = _listen(&self.c.rows, heard, min(ns, <int64_t>TICK))
+            rung = bell_wait(&self.c.rows, heard, min(ns, <int64_t>TICK))
         return rung
 
     def wait_news(self, int64_t heard, int64_t ns):
         """Wait for something that the supervisor has to look at; as `wait_rows`, without its limit."""
         cdef int64_t rung
         with nogil:
-            rung = _listen(&self.c.news, heard, ns)
+            rung = bell_wait(&self.c.news, heard, ns)
         return rung
 
     def ring(self):
         """Wake all who wait for rows or news."""
-        _ring(&self.c.rows)
-        _ring(&self.c.news)
-
-    @property
-    def turns(self):
-        """How often a connection was looked at."""
-        return self.c.turns
+        bell_ring(&self.c.rows)
+        bell_ring(&self.c.news)

@@ -10,6 +10,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
@@ -124,7 +125,7 @@ def _check(run: Samples) -> None:
 def _print_loss(console: Console, run: Samples) -> None:
     """The rows before and after the change from good to lost, and from lost to good."""
     name = next(name for name in run if name != "time")
-    bad = np.flatnonzero(run.quality[name] == Quality.LINK)
+    bad = np.flatnonzero(run.quality[name] == int(Quality.LINK))
     if not len(bad):
         raise Disagreement("the connection was closed, and no row says so")
     console.print(f"\nThe {run.device}'s rows around it, {len(bad)} of them without a value:")
@@ -166,11 +167,8 @@ def sparkline(values: NDArray[np.float64]) -> str:
 
 
 def _save_picture(path: Path, columns: dict[str, tuple[NDArray[np.datetime64], NDArray[np.float64]]]) -> None:
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
-
+    import_module("matplotlib").use("Agg")
+    pyplot = import_module("matplotlib.pyplot")
     figure, axes = pyplot.subplots(len(columns), sharex=True, figsize=(9, 6), layout="constrained")
     for axis, (label, (times, values)) in zip(axes, columns.items(), strict=True):
         axis.plot(times, values, ".-", markersize=2, linewidth=0.8)

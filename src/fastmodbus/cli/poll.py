@@ -15,6 +15,7 @@ from contextlib import ExitStack, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from .app import Line
 
 _REFRESH = 0.5  # seconds between two looks at how it goes
+_WHOLE = 2.0**53  # floats below it are exact as integers
 
 
 def poll(
@@ -142,9 +144,8 @@ def print_rows(poller: Poller) -> None:
         if not headed:
             writer.writerow(["time", *(label for name in names for label in _labels(chunk, name))])
             headed = True
-        times = np.datetime_as_string(chunk["time"], unit="us", timezone="UTC")
-        for row in range(chunk.rows):
-            writer.writerow([times[row], *(cell for name in names for cell in _cells(chunk, name, row))])
+        times = np.datetime_as_string(chunk["time"], unit="us", timezone="UTC")[:, None]
+        writer.writerows(np.concatenate([times, *(_cells(chunk, name) for name in names)], axis=1).tolist())
         sys.stdout.flush()
 
 
@@ -152,6 +153,10 @@ def _labels(chunk: Samples, name: str) -> list[str]:
     return [name] if chunk[name].ndim == 1 else [f"{name}[{n}]" for n in range(chunk[name].shape[1])]
 
 
-def _cells(chunk: Samples, name: str, row: int) -> list[Any]:
-    values, ok = np.atleast_1d(chunk[name][row]), np.atleast_1d(chunk.ok[name][row])
-    return [str(value).removesuffix(".0") if good else "" for value, good in zip(values, ok, strict=True)]
+def _cells(chunk: Samples, name: str) -> NDArray[np.str_]:
+    """A column, or several of an array, as text."""
+    values, ok = chunk[name], chunk.ok[name]
+    if values.dtype.kind == "f" and (np.where(ok, values, 0) % 1 == 0).all() and (np.abs(values[ok]) < _WHOLE).all():
+        values = np.where(ok, values, 0).astype(np.int64)
+    found: NDArray[np.str_] = np.where(ok, values.astype(str), "").reshape(chunk.rows, -1)
+    return found

@@ -201,3 +201,13 @@ class Feed:
     def last(self, most: int) -> Rows | None:
         """The newest rows, or None."""
         return self.take(max(0, self.rows - most), most)
+
+    def newest(self, most: int) -> list[Rows]:
+        """The newest rows, in pieces where the plan changed or the clock was set in between."""
+        end = self.rows
+        at = max(0, end - most)
+        found = []
+        while at < end and (rows := self.take(at, end - at)) is not None:
+            found.append(rows)
+            at = rows.first_row + len(rows.due)
+        return found

@@ -8,7 +8,7 @@ import threading
 import weakref
 from collections.abc import Mapping
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Literal, Protocol, Self
+from typing import Any, Literal, Protocol, Self
 
 from .. import checks, errors
 from .._core.loop import Loop
@@ -23,9 +23,6 @@ from .grouping import Group, groups_of, phase_of
 from .latest import Latest
 from .statistics import PollStatistics, warnings_of
 from .supervisor import Supervisor
-
-if TYPE_CHECKING:
-    from ..samples import Rows
 
 _pollers: weakref.WeakSet[Poller] = weakref.WeakSet()
 
@@ -68,7 +65,7 @@ class Poller:
         self._anchors = Anchors()
         self._feeds: dict[tuple[str, str], Feed] = {}
         self._links: dict[Link, int] = {}
-        self._own_links: dict[Pollable, Link] = {}
+        self._own_links: dict[object, Link] = {}
         self._thread: threading.Thread | None = None
         self._supervisor: Supervisor | None = None
         self._began = self._closed = False
@@ -153,10 +150,10 @@ class Poller:
         link = getattr(client, "_link", None)
         if isinstance(link, Link):
             return link
-        if client not in self._own_links:
+        if link not in self._own_links:
             where = client._settings.default.where
-            self._own_links[client] = Link(where.host, where.port, client._settings.options)
-        return self._own_links[client]
+            self._own_links[link] = Link(where.host, where.port, client._settings.options)
+        return self._own_links[link]
 
     def _check_usable(self, link: Link) -> None:
         if self._closed:
@@ -338,7 +335,7 @@ class Poller:
         if len(feeds) != 1:
             named = ", ".join(feed.label for feed in feeds) or "nothing"
             raise ValueError(f"one device and group is needed, and meant are: {named}; name device and group")
-        found = _newest(feeds[0], rows)
+        found = feeds[0].newest(rows)
         if not found:
             raise ValueError(f"{feeds[0].label}: there is no row yet")
         return concat([Samples.of(part) for part in found])
@@ -379,17 +376,6 @@ def name_of(settings: Settings) -> str:
         return where.name
     unit = settings.default.unit
     return where.label if unit == 1 else f"{where.label}/{unit}"
-
-
-def _newest(feed: Feed, count: int) -> list[Rows]:
-    """The newest rows in pieces, where the plan changed or the clock was set in between."""
-    end = feed.rows
-    at = max(0, end - count)
-    found = []
-    while at < end and (rows := feed.take(at, end - at)) is not None:
-        found.append(rows)
-        at = rows.first_row + len(rows.due)
-    return found
 
 
 @atexit.register

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import __version__
-from ..quality import Quality
+from ..quality import GOOD
 from ..tags import Tag
 from ..values import column_dtype, raw_column_dtype
 from .columns import Decoded, Held, Timing
@@ -133,7 +133,7 @@ def _column_of(samples: Samples, number: int, schema: pyarrow.Schema, bad: _Bad)
     if not quality.any():
         return _array(data, None, type)
     bad.add(number, quality)
-    return _array(data, quality == Quality.GOOD, type)
+    return _array(data, quality == GOOD, type)
 
 
 def _decoded_columns(samples: Samples, source: Decoded, schema: pyarrow.Schema, bad: _Bad) -> list[Any]:
@@ -308,7 +308,7 @@ def _column(column: Any, tag: Tag, quality: NDArray[np.uint8]) -> tuple[NDArray[
     stored = np.array(column.fill_null(blank).to_numpy()).astype(dtype, copy=False).reshape(quality.shape)
     if dtype == column_dtype(tag):
         return stored, stored.astype(raw_column_dtype(tag), copy=False) if tag.raw or dtype.kind != "f" else None
-    return np.where(quality == Quality.GOOD, stored, np.nan), stored
+    return np.where(quality == GOOD, stored, np.nan), stored
 
 
 def _flat(column: Any) -> Any:

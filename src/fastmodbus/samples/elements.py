@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ..quality import Quality
+from ..quality import GOOD
 from ..tags import Tag
 
 if TYPE_CHECKING:
@@ -45,6 +45,6 @@ def elements_of(samples: Samples) -> Iterator[Element]:
                 tag,
                 values[at],
                 None if whole is None else whole[at],
-                np.asarray(quality[at] == Quality.GOOD),
+                np.asarray(quality[at] == GOOD),
                 quality[at],
             )

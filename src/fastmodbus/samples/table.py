@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from ..quality import Quality
+from ..quality import GOOD, Quality
 from ..tags import Tag
 from .columns import Decoded, Held, Index, Named, Source, Timing, joined, joined_timing, nothing, taken
 from .layout import Layout, layout_of
@@ -127,7 +127,7 @@ class Samples(dict[str, NDArray[Any]]):
     @property
     def ok(self) -> Mapping[str, NDArray[np.bool_]]:
         """Where the quality is GOOD, bool."""
-        return Named(self.layout.index, lambda number: np.asarray(self.source.quality(number) == Quality.GOOD))
+        return Named(self.layout.index, lambda number: np.asarray(self.source.quality(number) == GOOD))
 
     @property
     def sent(self) -> Mapping[str, NDArray[np.datetime64]]:

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from ..maps import Map
-from ..quality import Quality
+from ..quality import GOOD
 from ..recorder.loading import load
 from ..samples import Samples
 from ..samples.elements import is_whole
@@ -93,7 +93,7 @@ def players_of(
 def _show(group: Samples, row: int, names: Iterable[str], put: Put) -> None:
     """Put the good values of a row; the others stay as they were, as a device's do."""
     for name in names:
-        if not (group.quality[name][row] == Quality.GOOD).all():
+        if not (group.quality[name][row] == GOOD).all():
             continue
         values = group.raw[name] if is_whole(group.meta[name]) else group[name]
         put(name, values[row].tolist())
