@@ -10,6 +10,7 @@
 """
 
 import contextlib
+import inspect
 import os
 import tempfile
 from collections.abc import Generator
@@ -56,7 +57,7 @@ def pytest_itemcollected(item: pytest.Item) -> None:
     if not item.config.pluginmanager.hasplugin("run-parallel") or not isinstance(item, pytest.Function):
         return
     parameters = item.callspec.params if hasattr(item, "callspec") else {}
-    if set(item.fixturenames) - set(parameters) - {"request"}:
+    if set(inspect.signature(item.function).parameters) - set(parameters) - {"self"}:
         item.add_marker(pytest.mark.thread_unsafe(reason="its copies would share fixtures"))
 
 
