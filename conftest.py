@@ -4,11 +4,13 @@
   each page starts in an empty folder of its own. The convention is that examples connect to ``"sim:"``, a simulated
   device made on the spot, so that a reader can run them too. What a reader need not see goes into a comment,
   ``<!--- invisible-code-block: python ... --->``. A block that is not to be run names another language, ``text`` say.
+* Where each test runs in several threads at once (pytest-run-parallel), those that use a fixture run alone.
 * Nothing is skipped in CI, where everything that a test may ask for has been installed. With ``CI=true`` a skip is a
   failure unless its reason begins with ``platform:``, that is, unless no install could help.
 """
 
 import contextlib
+import inspect
 import os
 import tempfile
 from collections.abc import Generator
@@ -47,6 +49,16 @@ def _fail_if_something_is_missing(report: pytest.TestReport | pytest.CollectRepo
     if not reason.startswith("platform:"):
         report.outcome = "failed"
         report.longrepr = f"skipped in CI, where nothing may be missing: {reason}"
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """The copies of a test in several threads share its fixtures, a server for instance and what it has seen."""
+    if not item.config.pluginmanager.hasplugin("run-parallel") or not isinstance(item, pytest.Function):
+        return
+    parameters = item.callspec.params if hasattr(item, "callspec") else {}
+    if set(inspect.signature(item.function).parameters) - set(parameters) - {"self"}:
+        item.add_marker(pytest.mark.thread_unsafe(reason="its copies would share fixtures"))
 
 
 @pytest.hookimpl(wrapper=True)

@@ -11,6 +11,8 @@ from children import run_python, start_python
 from reference import Bank
 from scripted import Connection, ScriptedServer
 
+pytestmark = pytest.mark.thread_unsafe(reason="makes threads of its own, as many as it needs")
+
 THREADS = 16
 ROUNDS = 40
 PATIENCE_SECONDS = 60

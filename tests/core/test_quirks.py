@@ -159,6 +159,24 @@ def test_checksums_behind_answers_are_passed_over() -> None:
     assert not line.session.wants_close
 
 
+@pytest.mark.parametrize("joined", [False, True])
+@pytest.mark.parametrize("held", [0, 1, 2])
+def test_checksums_may_arrive_behind_the_next_request(held: int, joined: bool) -> None:
+    """So many of their bytes come late: by themselves, or with the answer to that request."""
+    line = Line(1, quirks=TRAILING_CRC)
+    late = b""
+    for _ in range(300):
+        _, out, frame = one(line)
+        data = with_crc(line, frame)
+        if not joined:
+            line.receive(late)
+            late = b""
+        line.receive(late + data[: len(data) - held])
+        assert out.tolist() == expected(0, 1)
+        late = data[len(data) - held :]
+    assert not line.session.wants_close
+
+
 def test_answers_without_a_checksum_are_taken_too() -> None:
     line = Line(4, quirks=TRAILING_CRC)
     batch, out = read(12)

@@ -60,6 +60,7 @@ def test_over_a_pair_of_unix_sockets() -> None:
         link.close()
 
 
+@pytest.mark.thread_unsafe(reason="the limit and the numbers of descriptors are the process's")
 def test_descriptors_above_1024() -> None:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(4096, hard), hard))

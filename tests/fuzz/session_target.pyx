@@ -103,6 +103,12 @@ cdef void _connect(mb_world* w) noexcept nogil:
         session_connected(&w.session, w.now)
 
 
+cdef void _go_round(mb_world* w, int back) noexcept nogil:
+    """So many requests later ids come again. What is on its way would be too old for that."""
+    if w.line_size == 0:
+        w.session.window.next_id -= <uint16_t>back
+
+
 cdef bint _sleep(mb_world* w) noexcept nogil:
     """What a driver does: expire, send, sleep exactly until something is due. False when nothing ever is."""
     cdef int64_t until
@@ -241,6 +247,8 @@ cdef void _network_step(mb_world* w, mb_source* source, int step, int variety) n
     elif variety == 7:
         session_distrust(&w.session, FAULT_LEFT_OVER)
         w.clean = False
+    elif variety == 6:
+        _go_round(w, 1 + take_below(source, 32))
     else:
         w.session.event_count = 0
 

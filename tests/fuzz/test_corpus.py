@@ -11,7 +11,7 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from fuzz.build import TARGETS
@@ -50,7 +50,7 @@ def test_kept_inputs(target: str, targets: dict[str, ModuleType]) -> None:
 
 
 @pytest.mark.parametrize("target", TARGETS)
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(data=st.binary(max_size=300))
 def test_any_input(data: bytes, target: str, targets: dict[str, ModuleType]) -> None:
     assert targets[target].run(data) is None

@@ -201,11 +201,19 @@ cdef class Connection(SessionState):
     @property
     def connected(self):
         """Whether there is a connection, as far as is known without looking."""
-        return self.link.socket != NET_NONE
+        cdef bint found
+        self.enter()
+        found = self.link.socket != NET_NONE
+        self.leave()
+        return found
 
     @property
     def closed(self):
-        return self.link.closing
+        cdef bint found
+        self.enter()
+        found = self.link.closing
+        self.leave()
+        return found
 
     @property
     def forked(self):
@@ -215,7 +223,11 @@ cdef class Connection(SessionState):
     @property
     def error(self):
         """errno of the last loss of the connection; 0 when the peer closed it."""
-        return self.link.error
+        cdef int found
+        self.enter()
+        found = self.link.error
+        self.leave()
+        return found
 
     def attach(self, net_socket socket):
         """Take over a connected socket's descriptor; it is closed from here. This thread, nobody or a loop drives."""

@@ -1,7 +1,7 @@
 """The owner of a session's memory, and its counters, events and trace for Python."""
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
-from libc.stdint cimport uint8_t, uint16_t, uint32_t
+from libc.stdint cimport int32_t, uint8_t, uint16_t, uint32_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy, memset
 
@@ -51,28 +51,52 @@ cdef class SessionState:
     @property
     def limit(self):
         """Requests that may be in flight now: the window, or what was learnt so far."""
-        return pace_limit(&self.c.pace)
+        cdef int32_t found
+        self.enter()
+        found = pace_limit(&self.c.pace)
+        self.leave()
+        return found
 
     @property
     def in_flight(self):
-        return self.c.window.in_flight
+        cdef int32_t found
+        self.enter()
+        found = self.c.window.in_flight
+        self.leave()
+        return found
 
     @property
     def quarantined(self):
-        return self.c.window.quarantined
+        cdef int32_t found
+        self.enter()
+        found = self.c.window.quarantined
+        self.leave()
+        return found
 
     @property
     def fault(self):
         """Why the last connection was, or has to be, closed: one of the faults of spec.pxd."""
-        return self.c.fault
+        cdef uint8_t found
+        self.enter()
+        found = self.c.fault
+        self.leave()
+        return found
 
     @property
     def has_events(self):
-        return self.c.event_count > 0
+        cdef bint found
+        self.enter()
+        found = self.c.event_count > 0
+        self.leave()
+        return found
 
     @property
     def next_id(self):
-        return self.c.window.next_id
+        cdef uint16_t found
+        self.enter()
+        found = self.c.window.next_id
+        self.leave()
+        return found
 
     @next_id.setter
     def next_id(self, uint16_t transaction_id):
