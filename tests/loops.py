@@ -127,7 +127,12 @@ class BlockingProtocol(Blocking):
 
 
 #: What stands in for the blocking client, by the name of the kind.
-STAND_INS: dict[str, type[Blocking] | None] = {"blocking": None, "asyncio": Blocking, "protocol": BlockingProtocol}
+STAND_INS: dict[str, type[Blocking] | None] = {
+    "blocking": None,
+    "asyncio": Blocking,
+    "protocol": BlockingProtocol,
+    "tls": None,
+}
 #: For `CLIENTS` of test modules.
 BOTH = ("blocking", "asyncio")
 ALL_CARRIERS = ("blocking", "asyncio", "protocol")

@@ -17,6 +17,7 @@ and tests wait for conditions, and for at most `PATIENCE_SECONDS`.
 """
 
 import socket
+import ssl
 import struct
 import threading
 import time
@@ -58,6 +59,13 @@ class Connection:
     @property
     def bank(self) -> Bank:
         return self.server.bank
+
+    def secure(self, context: ssl.SSLContext) -> None:
+        """Speak TLS from now on."""
+        try:
+            self.socket = context.wrap_socket(self.socket, server_side=True)
+        except OSError as error:
+            raise ClientGone from error
 
     def receive(self) -> Frame:
         """The next request; waits for it."""
@@ -115,7 +123,7 @@ class Connection:
     def finish(self) -> None:
         """Close the sending side: the client sees the end of the stream (FIN)."""
         with suppress(OSError):
-            self.socket.shutdown(socket.SHUT_WR)
+            socket.socket.shutdown(self.socket, socket.SHUT_WR)
 
     def close(self) -> None:
         """Close altogether."""
@@ -163,7 +171,14 @@ def silent(connection: Connection) -> None:
 class ScriptedServer:
     """Listens as long as the `with` block lasts. `receive_buffer` makes a client's sending block early."""
 
-    def __init__(self, *scripts: Script, bank: Bank | None = None, receive_buffer: int | None = None) -> None:
+    def __init__(
+        self,
+        *scripts: Script,
+        bank: Bank | None = None,
+        receive_buffer: int | None = None,
+        ssl_context: ssl.SSLContext | None = None,
+    ) -> None:
+        self.ssl_context = ssl_context
         self.scripts = scripts or (honest,)
         self.bank = bank or Bank()
         self.requests: list[Seen] = []
@@ -188,7 +203,7 @@ class ScriptedServer:
 
     @property
     def url(self) -> str:
-        return f"tcp://{self.host}:{self.port}"
+        return f"{'tls' if self.ssl_context else 'tcp'}://{self.host}:{self.port}"
 
     @property
     def pdus(self) -> list[bytes]:
@@ -236,7 +251,7 @@ class ScriptedServer:
             still_open = list(self._open)
         for connection in still_open:
             with suppress(OSError):
-                connection.socket.shutdown(socket.SHUT_RDWR)
+                socket.socket.shutdown(connection.socket, socket.SHUT_RDWR)  # an SSLSocket's own forgets that it is one
         for thread in self._threads:
             thread.join(PATIENCE_SECONDS)
         if self._failures:
@@ -271,6 +286,8 @@ class ScriptedServer:
     def _run(self, connection: Connection) -> None:
         script = self.scripts[min(connection.number, len(self.scripts) - 1)]
         try:
+            if self.ssl_context:
+                connection.secure(self.ssl_context)
             script(connection)
             connection.drain()
         except ClientGone:

@@ -50,6 +50,10 @@ _EXCEPTIONS: dict[int, str] = {
     ExceptionCode.GATEWAY_TARGET_FAILED: "gateway target device failed to respond (exception 0B): is the unit on, "
     "and its id right?",
 }
+_NOT_ALLOWED = (
+    "illegal function (exception 01): the device does not have this function, or over TLS: the role in the client's "
+    "certificate does not allow it"
+)
 FAULTS: dict[int, str] = {
     Fault.FUNCTION: "the answer is one to another function",
     Fault.EXCEPTION_FUNCTION: "the answer is an exception for another function",
@@ -89,6 +93,7 @@ class Where(NamedTuple):
     port: int
     timeout: float
     lost: str = ""
+    secure: bool = False
 
     @property
     def label(self) -> str:
@@ -112,6 +117,8 @@ def and_further(message: str, more: str) -> str:
 def _reason(status: int, fault: int, code: int, tries: int, where: Where) -> tuple[type[errors.ModbusError], str]:
     times = "once" if tries == 1 else f"{tries} times"
     if status == Status.EXCEPTION:
+        if code == ExceptionCode.ILLEGAL_FUNCTION and where.secure:
+            return errors.IllegalFunction, f"refused: {_NOT_ALLOWED}"
         text = _EXCEPTIONS.get(code) or f"exception {code:02X}, which the specification does not define"
         return errors.device_error(code), f"refused: {text}{f' (asked {times})' if tries > 1 else ''}"
     if status == Status.TIMEOUT:

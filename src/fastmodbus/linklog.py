@@ -41,10 +41,10 @@ class LinkLog:
     Parameters
     ----------
     error : callable
-        Says with which error of the system the last connection was lost; 0 when the peer closed it.
+        Says with which error of the system the last connection was lost, or why in words; 0 when the peer closed it.
     """
 
-    def __init__(self, host: str, port: int, core: SessionState, error: Callable[[], int]) -> None:
+    def __init__(self, host: str, port: int, core: SessionState, error: Callable[[], int | str]) -> None:
         self.place = host_port(host, port)
         self.lost = ""
         self.traced = False
@@ -56,7 +56,7 @@ class LinkLog:
         if self._core.fault != Fault.NONE:
             self.lost = FAULTS[self._core.fault]
         elif error := self._error():
-            self.lost = os.strerror(error)
+            self.lost = error if isinstance(error, str) else os.strerror(error)
         else:
             self.lost = "closed by the device"
 

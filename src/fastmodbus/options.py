@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, replace
+from os import PathLike
 from typing import Any
 
 import numpy as np
@@ -59,6 +60,12 @@ class Options:
     quirks: tuple[str, ...] | None = None
     name: str | None = None
     source_address: str | None = None
+    transport: str | None = None
+    cert: str | None = None
+    key: str | None = None
+    ca: str | None = None
+    server_name: str | None = None
+    ssl_context: Any = None
 
     def over(self, weaker: Options) -> Options:
         """These options, and where they ask for nothing, the weaker ones; of limits the smaller is taken."""
@@ -103,8 +110,17 @@ OF_CONNECTION = frozenset(
         "pipeline_writes",
         "quirks",
         "source_address",
+        "transport",
+        "cert",
+        "key",
+        "ca",
+        "server_name",
+        "ssl_context",
     }
 )
+#: Options that mean TLS.
+OF_TLS = ("cert", "key", "ca", "server_name", "ssl_context")
+_PORTS = {"tls": spec.SECURE_PORT}
 BUILT_IN = Options(
     unit=1,
     timeout=3.0,
@@ -121,6 +137,7 @@ BUILT_IN = Options(
     pipeline_writes=False,
     quirks=(),
 )
+_CHOICES = {"write_single": ("fc06", "fc16"), "transport": ("tcp", "tls", "udp")}
 _INTEGERS = {
     "unit": (0, 255),
     "retries": (0, 100),
@@ -169,15 +186,56 @@ def _checked(name: str, value: Any) -> Any:
         return _flag(name, value)
     if not isinstance(value, str):
         raise TypeError(f"{name} is {value!r}, a {type(value).__name__}; a str is needed")
-    if name == "write_single" and value not in ("fc06", "fc16"):
-        raise ValueError(f"write_single is {value!r}; allowed are 'fc06' and 'fc16'")
+    if name in _CHOICES and value not in _CHOICES[name]:
+        raise ValueError(f"{name} is {value!r}; allowed are {' and '.join(map(repr, _CHOICES[name]))}")
     return value
+
+
+def _path(name: str, value: Any) -> str:
+    if not isinstance(value, (str, PathLike)):
+        raise TypeError(f"{name} is {value!r}, a {type(value).__name__}; the path of a file is needed")
+    return str(value)
+
+
+def _ssl_context(value: Any) -> Any:
+    if not hasattr(value, "wrap_socket"):  # its module is for those who open connections
+        raise TypeError(f"ssl_context is {value!r}, a {type(value).__name__}; an ssl.SSLContext is needed")
+    return value
+
+
+def transport_of(given: Options) -> str:
+    """How to connect: what is said, or TLS where an option of it is given.
+
+    Raises
+    ------
+    ValueError
+        Options that contradict each other.
+    """
+    of_tls = [name for name in OF_TLS if getattr(given, name) is not None]
+    found = given.transport or ("tls" if of_tls else "tcp")
+    if of_tls and found != "tls":
+        raise ValueError(f"{', '.join(of_tls)}: for TLS only, and the transport is {found!r}; say tls://host")
+    if given.key is not None and given.cert is None:
+        raise ValueError("key is given without cert; the certificate chain that belongs to it is needed")
+    for name in ("cert", "key", "ca"):
+        if given.ssl_context is not None and getattr(given, name) is not None:
+            raise ValueError(f"{name} and ssl_context are given; load it into the context instead")
+    return found
+
+
+def port_of(transport: str) -> int:
+    """The port that is used where none is given: 502 (mg 4.3.1), over TLS 802."""
+    return _PORTS.get(transport, spec.PORT)
 
 
 _OTHERS: dict[str, Callable[[Any], Any]] = {
     "idle_close": lambda value: seconds("idle_close", value),
     "in_flight": _in_flight,
     "quirks": _quirks,
+    "cert": lambda value: _path("cert", value),
+    "key": lambda value: _path("key", value),
+    "ca": lambda value: _path("ca", value),
+    "ssl_context": _ssl_context,
 }
 
 
@@ -220,9 +278,19 @@ class Target:
     def url(self) -> str:
         return f"{self.scheme}://{f'[{self.host}]' if ':' in self.host else self.host}:{self.port}"
 
+    def wanted(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        """What is asked for of a client by options, which beat those of the URL, and by the URL.
 
-def parse_url(url: str, schemes: tuple[str, ...] = ("tcp", "sim")) -> Target:
-    """Read ``tcp://host[:port][?option=value&...]``; a bare ``host[:port]`` means the same.
+        Raises
+        ------
+        TypeError, ValueError
+        """
+        transport = None if self.scheme == "sim" else self.scheme
+        return parse(given).over(self.options).over(Options(transport=transport)).given()
+
+
+def parse_url(url: str, schemes: tuple[str, ...] = ("tcp", "tls", "udp", "sim")) -> Target:
+    """Read ``tcp://host[:port][?option=value&...]``; a bare ``host[:port]`` means the same. Also ``tls`` and ``udp``.
 
     Raises
     ------
@@ -255,7 +323,7 @@ def parse_url(url: str, schemes: tuple[str, ...] = ("tcp", "sim")) -> Target:
         options = parse({name: _from_text(name, text) for name, text in pairs})
     except (TypeError, ValueError) as error:
         raise ValueError(f"url is {url!r}: {error}") from None
-    return Target(split.scheme, unquote(split.hostname or ""), port or spec.PORT, options)
+    return Target(split.scheme, unquote(split.hostname or ""), port or port_of(split.scheme), options)
 
 
 def without(options: Options, names: frozenset[str]) -> Options:

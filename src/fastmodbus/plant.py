@@ -140,7 +140,7 @@ def _target(plant: Plant, device: PlantDevice) -> Target:
 def _given(device: PlantDevice, target: Target) -> dict[str, Any]:
     """What is asked for of a device, by whomever; None nowhere."""
     its: Mapping[str, Any] = device.map.options if device.map is not None else {}
-    return {**its, **target.options.given(), **device.options}
+    return {**its, **target.wanted({}), **device.options}
 
 
 def _of_connection(plant: Plant, given: Iterable[tuple[PlantDevice, Mapping[str, Any]]]) -> dict[str, Any]:

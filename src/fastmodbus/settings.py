@@ -55,7 +55,7 @@ class Settings:
             self._load(self.learnt_file)
 
     @classmethod
-    def of_client(cls, host: str, port: int, map: Any, learnt: Any, given: Mapping[str, Any]) -> Settings:
+    def of_client(cls, host: str, port: int | None, map: Any, learnt: Any, given: Mapping[str, Any]) -> Settings:
         """Those of a client that has a connection of its own.
 
         Raises
@@ -67,10 +67,12 @@ class Settings:
             raise TypeError(f"host is {host!r}, a {type(host).__name__}; a name or an address is needed")
         if not host:
             raise ValueError("host is empty; a name or an address is needed")
-        port = checks.integer("port", port, 1, 65535)
         device = _map_of(map)
         complete = _with_map(options.parse(given), device).over(options.BUILT_IN)
-        return cls(complete, device, learnt, Where(complete.name or "", host, port, complete.timeout or 0.0))
+        transport = options.transport_of(complete)
+        port = options.port_of(transport) if port is None else checks.integer("port", port, 1, 65535)
+        where = Where(complete.name or "", host, port, complete.timeout or 0.0, secure=transport == "tls")
+        return cls(replace(complete, transport=transport), device, learnt, where)
 
     def view(self, unit: int, map: Any, learnt: Any, given: Mapping[str, Any]) -> Settings:
         """Those of a view of another unit behind the same connection.

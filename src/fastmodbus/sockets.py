@@ -130,6 +130,10 @@ def backoff(attempt: int) -> float:
 
 
 def in_words(error: OSError) -> str:
+    if type(error).__module__ == "ssl":
+        from . import tls
+
+        return tls.in_words(error)
     if isinstance(error, TimeoutError):
         return "nobody answered in time (is the address right, and the network up?)"
     if isinstance(error, ConnectionRefusedError):

@@ -20,7 +20,10 @@ from .linklog import LinkLog
 from .options import Options, nanoseconds
 
 if TYPE_CHECKING:
+    import socket
+
     from ._core.batch import Batch
+    from .relay import Relay
 
 _MAIN = threading.main_thread().ident
 _DONE = reactor.DONE
@@ -42,8 +45,12 @@ class Link:
         self.core = reactor.Connection(
             **options.of_session(), coalesce=bool(options.coalesce), idle_close=nanoseconds(options.idle_close)
         )
-        self.log = LinkLog(host, port, self.core, lambda: self.core.error)
+        self.log = LinkLog(host, port, self.core, self._why_lost)
+        self._secure = _Secure(options, host) if options.transport == "tls" else None
         _links.add(self)
+
+    def _why_lost(self) -> str | int:
+        return (self._secure.reason if self._secure else "") or self.core.error
 
     @property
     def lost(self) -> str:
@@ -126,6 +133,11 @@ class Link:
         """Close for good."""
         self.core.close()
 
+    def abandon_descriptors(self) -> None:
+        self.core.abandon_descriptors()
+        if self._secure is not None:
+            self._secure.abandon_descriptors()
+
     def try_to_connect(self) -> bool:
         """Connect, once, for whoever keeps the connection up while others use it; what went wrong is in `lost`."""
         self.log.watch_wire()
@@ -148,7 +160,8 @@ class Link:
         for left in range(len(addresses), 0, -1):
             share = max(0.001, (end - reactor.now()) / 1e9 / left)
             try:
-                return sockets.connected(addresses[-left], share, self.options.source_address).detach()
+                connection = sockets.connected(addresses[-left], share, self.options.source_address)
+                return connection.detach() if self._secure is None else self._secure.descriptor_of(connection)
             except OSError:
                 if left == 1:
                     raise
@@ -190,10 +203,44 @@ class Link:
         return not self.core.closed
 
 
+class _Secure:
+    """What makes a connection one over TLS: a relay stands between it and the reactor."""
+
+    def __init__(self, options: Options, host: str) -> None:
+        from . import tls
+
+        self._context, self._name = tls.context_of(options), tls.name_of(options, host)
+        self._coalesce = bool(options.coalesce)
+        self._relay: Relay | None = None
+
+    @property
+    def reason(self) -> str:
+        """Why TLS broke, in words."""
+        return "" if self._relay is None else self._relay.reason
+
+    def descriptor_of(self, connection: socket.socket) -> int:
+        """Make the handshake, within the socket's timeout, and give the reactor's end of the relay."""
+        from . import tls
+        from .relay import Relay
+
+        secured = tls.secured(connection, self._context, self._name)
+        try:
+            secured.do_handshake()
+        except BaseException:
+            secured.close()
+            raise
+        self._relay = Relay(secured, self._coalesce)
+        return self._relay.descriptor
+
+    def abandon_descriptors(self) -> None:
+        if self._relay is not None:
+            self._relay.abandon()
+
+
 def _after_fork_in_child() -> None:
     """A child holds copies of the descriptors: as long as they are open the device sees no close by the parent."""
     for link in list(_links):
-        link.core.abandon_descriptors()
+        link.abandon_descriptors()
 
 
 if sys.platform != "win32":

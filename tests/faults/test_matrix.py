@@ -58,6 +58,7 @@ def check_all(case: Case, setting: Setting, result: Result) -> None:
         assert sorted(result.times) == addresses
 
 
+@pytest.mark.tls
 @pytest.mark.parametrize("case", READS, ids=name)
 def test_one_request(case: Case, verdicts: Verdicts) -> None:
     [result] = at_positions(lambda position: run(case, SINGLE, position), 1)
@@ -78,6 +79,7 @@ def test_bulk_reads(case: Case, setting: Setting) -> None:
 IN_THE_MIDDLE = {"fin_before": "close_mid", "len_short_by_2": "one_mid_bad", "exc_len_field_4": "exc_len4"}
 
 
+@pytest.mark.tls
 @pytest.mark.parametrize("case", READS, ids=name)
 def test_bulk_reads_in_flight(case: Case, verdicts: Verdicts) -> None:
     results = at_positions(lambda position: run(case, BULK, position), SIXTEEN)
@@ -122,6 +124,7 @@ def check_writes(case: Case, setting: Setting, result: Result) -> None:
         assert list(result.raised.written) == ranges
 
 
+@pytest.mark.tls
 @pytest.mark.parametrize("case", WRITE_CASES, ids=name)
 def test_one_write(case: Case, verdicts: Verdicts) -> None:
     [result] = at_positions(lambda position: run(case, WRITE, position), 1)

@@ -152,6 +152,17 @@ def split_mbap(const uint8_t[::1] data not None):
         at += frame.size
 
 
+def adu_ends(const uint8_t[::1] stream not None):
+    """Where the whole MBAP ADUs at the beginning of a stream end; it is one of requests, whose lengths are right."""
+    cdef mb_frame frame
+    cdef Py_ssize_t at = 0
+    ends = []
+    while mbap_read(_start(stream) + at, stream.shape[0] - at, &frame) == FRAME_WHOLE:
+        at += frame.size
+        ends.append(at)
+    return ends
+
+
 def encode_rtu(uint8_t unit, const uint8_t[::1] pdu not None):
     cdef uint8_t[MAX_RTU_ADU] out
     _fits(pdu, MAX_PDU)

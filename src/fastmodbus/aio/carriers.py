@@ -12,10 +12,17 @@ import select
 import socket
 from typing import Protocol
 
+from ..sockets import in_words
+
 #: Results of `receive` beside a number of bytes.
 GONE, AGAIN = 0, -1
 #: Keeps requests in segments of their own even when the kernel has to queue them; only Linux has it for streams.
 _APART = getattr(socket, "MSG_EOR", 0) if hasattr(socket, "TCP_QUICKACK") else 0
+
+
+def why(error: OSError) -> int | str:
+    """The system's number of an error; what TLS says, in words."""
+    return in_words(error) if type(error).__module__ == "ssl" else error.errno or 0
 
 
 class Driver(Protocol):
@@ -34,14 +41,14 @@ class Carrier(Protocol):
     ----------
     buffer : memoryview
         Where received bytes are.
-    error : int
-        The system's number for what broke it, 0 when the peer closed it.
+    error : int or str
+        The system's number for what broke it, or words; 0 when the peer closed it.
     broken : bool
         Sending failed: it has to be closed.
     """
 
     buffer: memoryview
-    error: int
+    error: int | str
     broken: bool
 
     def send(self, data: bytes, ends: list[int]) -> int:
@@ -78,7 +85,7 @@ class SocketCarrier:
         loop.add_reader(connection.fileno(), driver.readable)
         self._loop, self._socket, self._driver, self._coalesce = loop, connection, driver, coalesce
         self.buffer = memoryview(bytearray(size))
-        self.error = 0
+        self.error: int | str = 0
         self.broken = False
         self._blocked = False
 
@@ -89,7 +96,7 @@ class SocketCarrier:
         except (BlockingIOError, InterruptedError):
             at = 0
         except OSError as error:
-            at, self.error, self.broken = 0, error.errno or 0, True
+            at, self.error, self.broken = 0, why(error), True
         if (at < len(data)) != self._blocked:
             self._watch_writing(at < len(data))
         return at
@@ -120,7 +127,7 @@ class SocketCarrier:
         except (BlockingIOError, InterruptedError):
             return AGAIN
         except OSError as error:
-            self.error = error.errno or 0
+            self.error = why(error)
             return GONE
 
     def acknowledge(self) -> None:
@@ -148,14 +155,14 @@ class ProtocolCarrier(asyncio.BufferedProtocol):
     def __init__(self, driver: Driver, size: int, coalesce: bool) -> None:
         self._driver, self._coalesce = driver, coalesce
         self.buffer = memoryview(bytearray(size))
-        self.error = 0
+        self.error: int | str = 0
         self.broken = False
         self._paused = self._closed = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
-        transport.set_write_buffer_limits(high=0)
+        transport.set_write_buffer_limits(high=1, low=0)  # with high=0 that of TLS never resumes
 
     def get_buffer(self, sizehint: int) -> memoryview:
         return self.buffer
@@ -168,11 +175,11 @@ class ProtocolCarrier(asyncio.BufferedProtocol):
         self._lost(0)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._lost(exc.errno or 0 if isinstance(exc, OSError) else 0)
+        self._lost(why(exc) if isinstance(exc, OSError) else 0)
 
-    def _lost(self, error: int) -> None:
+    def _lost(self, error: int | str) -> None:
         if not self._closed:
-            self.error = error
+            self.error, self.broken = error, True
             self._driver.gone()
 
     def pause_writing(self) -> None:
@@ -201,13 +208,16 @@ class ProtocolCarrier(asyncio.BufferedProtocol):
     async def settle(self) -> None:
         descriptor = self._transport.get_extra_info("socket")
         for _ in range(self._TURNS):
-            if self._closed or not select.select([descriptor], [], [], 0)[0]:
+            if self._closed or descriptor.fileno() < 0 or not select.select([descriptor], [], [], 0)[0]:
                 return
             await asyncio.sleep(0)
 
     def close(self) -> None:
         self._closed = True
-        self._transport.abort()
+        if self._paused:
+            self._transport.abort()
+        else:
+            self._transport.close()
 
     def abandon(self) -> None:
         self._transport.get_extra_info("socket")._sock.close()

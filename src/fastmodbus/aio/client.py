@@ -9,7 +9,6 @@ from typing import Any
 
 from .. import options
 from ..settings import Settings
-from ..spec import PORT
 from .functions import Functions
 from .link import Link
 from .named import Named
@@ -28,7 +27,7 @@ class AsyncClient(Named, Polled, Tables, Functions):
     ----------
     host : str
         Name or address, IPv4 or IPv6.
-    port : int, default 502
+    port : int, default 502, over TLS 802
     map, learnt, options
         Those of `Client`.
 
@@ -42,7 +41,9 @@ class AsyncClient(Named, Polled, Tables, Functions):
     A client belongs to the event loop in which it is used first; in another one it raises `WrongEventLoop`.
     """
 
-    def __init__(self, host: str, port: int = PORT, *, map: Any = None, learnt: Any = None, **given: Any) -> None:
+    def __init__(
+        self, host: str, port: int | None = None, *, map: Any = None, learnt: Any = None, **given: Any
+    ) -> None:
         settings = Settings.of_client(host, port, map, learnt, given)
         where = settings.default.where
         self._link = Link(where.host, where.port, settings.options)
@@ -74,7 +75,7 @@ async def connect_async(url: str, *, map: Any = None, learnt: Any = None, **give
         A bad URL or option.
     """
     target = options.parse_url(url)
-    wanted = options.parse(given).over(target.options).given()
+    wanted = target.wanted(given)
     if target.scheme == "sim":
         from ..simulator import Simulator
 

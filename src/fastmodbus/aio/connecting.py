@@ -1,4 +1,7 @@
-"""Connecting without blocking the event loop. The asyncio link alone uses it; what is sent is not its business."""
+"""Connecting without blocking the event loop: names, sockets, TLS, and the carrier that the loop can do with.
+
+The asyncio link alone uses it; what is sent is not its business.
+"""
 
 from __future__ import annotations
 
@@ -8,11 +11,70 @@ import os
 import socket
 from contextlib import suppress
 
-from .. import sockets
+from .. import sockets, tls
+from .._core import reactor
+from ..calls import NO_DEADLINE
+from ..options import Options
 from ..sockets import Address
+from .carriers import Carrier, Driver, ProtocolCarrier, SocketCarrier
 
 
-async def connected_socket(host: str, port: int, seconds: float, source: str | None) -> socket.socket:
+def seconds_until(deadline: int) -> float | None:
+    return None if deadline == NO_DEADLINE else max(0.0, (deadline - reactor.now()) / 1e9)
+
+
+class Connector:
+    """Makes the connections of one link.
+
+    Raises
+    ------
+    ValueError
+        The files for TLS cannot be used.
+    """
+
+    def __init__(self, host: str, port: int, options: Options) -> None:
+        self._host, self._port, self._options = host, port, options
+        self._context = tls.context_of(options) if options.transport == "tls" else None
+
+    async def carrier(self, driver: Driver, size: int) -> Carrier:
+        """A new connection, made within the option `connect_timeout`; `size` bytes are received at once.
+
+        Raises
+        ------
+        OSError
+        """
+        seconds = self._options.connect_timeout or 5.0
+        end = reactor.now() + int(seconds * 1e9)
+        connection = await _connected_socket(self._host, self._port, seconds, self._options.source_address)
+        async with asyncio.timeout(seconds_until(end)):
+            return await self._carried(connection, driver, size)
+
+    async def _carried(self, connection: socket.socket, driver: Driver, size: int) -> Carrier:
+        loop, coalesce = asyncio.get_running_loop(), bool(self._options.coalesce)
+        name = tls.name_of(self._options, self._host)
+        if not _can_watch(loop, connection):
+            protocol = ProtocolCarrier(driver, size, coalesce)
+            wanted = name if self._context else None
+            await loop.create_connection(lambda: protocol, sock=connection, ssl=self._context, server_hostname=wanted)
+            return protocol
+        if self._context is None:
+            return SocketCarrier(loop, connection, driver, size, coalesce)
+        from .secure import SecureCarrier, secured
+
+        over = await secured(tls.secured(connection, self._context, name))
+        return SecureCarrier(loop, over, driver, size, coalesce)
+
+
+def _can_watch(loop: asyncio.AbstractEventLoop, connection: socket.socket) -> bool:
+    try:
+        loop.add_reader(connection.fileno(), int)
+    except NotImplementedError:
+        return False
+    loop.remove_reader(connection.fileno())
+    return True
+
+
+async def _connected_socket(host: str, port: int, seconds: float, source: str | None) -> socket.socket:
     """A connected, non-blocking socket: the addresses of the host in turn, each with its share of the time.
 
     Raises

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import socket
 import sys
 import weakref
 
@@ -20,26 +19,13 @@ from ..calls import NO_DEADLINE
 from ..linklog import LinkLog
 from ..options import Options, nanoseconds
 from ..spec import MAX_ADU, Status
-from .carriers import GONE, Carrier, ProtocolCarrier, SocketCarrier
-from .connecting import connected_socket
+from .carriers import GONE, Carrier
+from .connecting import Connector, seconds_until
+from .waiting import Waiting
 
 #: How often the socket is looked at before other tasks have their turn.
 _TURNS = 8
 _links: weakref.WeakSet[Link] = weakref.WeakSet()
-
-
-class _Waiter:
-    """A task that waits for a batch, and how many connections were lost before without a single answer."""
-
-    __slots__ = ("answers", "fruitless", "future")
-
-    def __init__(self, future: asyncio.Future[None]) -> None:
-        self.future = future
-        self.answers, self.fruitless = -1, 0
-
-    def wake(self) -> None:
-        if not self.future.done():
-            self.future.set_result(None)
 
 
 class Link:
@@ -59,17 +45,17 @@ class Link:
         self.closed = False
         self._idle_close = nanoseconds(options.idle_close)
         self._coalesce = bool(options.coalesce)
-        self._error = 0
+        self._error: int | str = 0
         self._process = os.getpid()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._carrier: Carrier | None = None
         self._unacknowledged = False
         self._in_use = False  # since it was idle; or it is new
         self._connecting: asyncio.Task[None] | None = None
-        self._waiters: dict[Batch, _Waiter] = {}
-        self._openers: list[asyncio.Future[None]] = []
+        self._waiting = Waiting()
         self._timer: asyncio.TimerHandle | None = None
         self._flush: asyncio.Handle | None = None
+        self._connector = Connector(host, port, options)
         _links.add(self)
 
     @property
@@ -104,11 +90,11 @@ class Link:
         if self.closed:
             core.detach(batch, Status.CLOSED)
             return
-        waiter = self._waiters[batch] = _Waiter(loop.create_future())
+        over = self._waiting.add(batch, loop)
         try:
             self._begin()
             if batch.unfinished:
-                await waiter.future
+                await over
         finally:
             self._withdraw(batch)
 
@@ -121,8 +107,8 @@ class Link:
             self._flush = self._loop.call_soon(self._go_on)
 
     def _withdraw(self, batch: Batch) -> None:
-        del self._waiters[batch]
-        self._in_use = bool(self._waiters)
+        self._waiting.remove(batch)
+        self._in_use = bool(self._waiting.batches)
         over = batch.unfinished == 0
         self.core.detach(batch)
         assert self._loop is not None
@@ -159,7 +145,7 @@ class Link:
         self._flush = None
         now = reactor.now()
         if self._carrier is None:
-            self._expire_waiting(now)
+            self._unreachable([batch for batch in self._waiting.unfinished() if batch.deadline <= now], TimeoutError())
         else:
             self.core.expire(now)
             if self.core.busy and self._look_before_use(now):
@@ -168,8 +154,7 @@ class Link:
 
     def _settle(self) -> None:
         core = self.core
-        for batch in core.finished(self._waiters):
-            self._waiters[batch].wake()
+        self._waiting.wake(core.finished(self._waiting.batches))
         if self._carrier is None and self._connecting is None:
             self._connect_if_needed()
         self._mind_the_clock()
@@ -179,10 +164,7 @@ class Link:
     def _mind_the_clock(self) -> None:
         """Come back when something is due. A clock that rings too early is not set anew: that would cost every call."""
         now = reactor.now()
-        if self._carrier is None:
-            due = min((batch.deadline for batch in self._waiters if batch.unfinished), default=NO_DEADLINE)
-        else:
-            due = self.core.next_deadline(now) or NO_DEADLINE
+        due = self._waiting.deadline() if self._carrier is None else self.core.next_deadline(now) or NO_DEADLINE
         if due == NO_DEADLINE:
             return
         assert self._loop is not None
@@ -253,7 +235,8 @@ class Link:
     def readable(self) -> None:
         """The socket has something. Sending may bring the next answers at once: they are looked for a few times."""
         core, carrier = self.core, self._carrier
-        assert carrier is not None
+        if carrier is None:
+            return
         for _ in range(_TURNS):
             if self._take(carrier) <= 0:
                 break
@@ -275,7 +258,8 @@ class Link:
     def received(self, size: int) -> None:
         """A protocol put so many bytes into its buffer."""
         carrier = self._carrier
-        assert carrier is not None
+        if carrier is None:
+            return
         self.core.receive(carrier.buffer[:size], reactor.now())
         if self.core.wants_close:
             self._drop()
@@ -287,7 +271,7 @@ class Link:
             self._drop(self._carrier.error)
             self._settle()
 
-    def _drop(self, error: int = 0, *, wanted: bool = False) -> None:
+    def _drop(self, error: int | str = 0, *, wanted: bool = False) -> None:
         """Close the connection and tell the session."""
         assert self._carrier is not None
         self._carrier.close()
@@ -310,12 +294,11 @@ class Link:
             raise errors.ClientClosed(f"{self.log.place}: the client is closed", host=self.host, port=self.port)
         if self._carrier is not None:
             return
-        opener: asyncio.Future[None] = loop.create_future()
-        self._openers.append(opener)
+        opener = self._waiting.add_opener(loop)
         if self._connecting is None:
             self._start_connecting()
         try:
-            async with asyncio.timeout(_seconds_until(deadline)):
+            async with asyncio.timeout(seconds_until(deadline)):
                 await opener
         except OSError as error:
             if isinstance(error, errors.ModbusError):
@@ -324,26 +307,18 @@ class Link:
                 f"{self.log.place}: no connection: {sockets.in_words(error)}", host=self.host, port=self.port
             ) from error
         finally:
-            self._openers.remove(opener)
+            self._waiting.remove_opener(opener)
             self._stop_connecting_for_nobody()
 
     def _connect_if_needed(self) -> None:
         """Begin to connect for the batches that wait; for one whose connections are lost without an answer no more."""
-        if not self._waiters:
+        if not self._waiting.batches:
             return
-        answers = self.core.counters()["answers"]
-        wanted = False
-        for batch, waiter in self._waiters.items():
-            if not batch.unfinished:
-                continue
-            waiter.fruitless = waiter.fruitless + 1 if answers == waiter.answers else 0
-            waiter.answers = answers
-            if waiter.fruitless > batch.repeats + 1:
-                self.log.note_fruitless()
-                self._unreachable(batch)
-            else:
-                wanted = True
-        if wanted:
+        given_up = self._waiting.count_losses(self.core.counters()["answers"])
+        if given_up:
+            self.log.note_fruitless()
+            self._unreachable(given_up)
+        if any(self._waiting.unfinished()):
             self._start_connecting()
 
     def _start_connecting(self) -> None:
@@ -352,7 +327,7 @@ class Link:
         self._connecting = self._loop.create_task(self._connect())
 
     def _stop_connecting_for_nobody(self) -> None:
-        if self._connecting is not None and not self._waiters and not self._openers:
+        if self._connecting is not None and not self._waiting:
             self._connecting.cancel()
             self._connecting = None
 
@@ -363,66 +338,40 @@ class Link:
             while not await self._attempt():
                 pause = sockets.backoff(attempt)
                 self._give_up(reactor.now() + int(pause * 1e9))
-                if not any(batch.unfinished for batch in self._waiters):
+                if not any(self._waiting.unfinished()):
                     self.log.not_connected()
                     break
                 await asyncio.sleep(pause)
                 attempt += 1
         except Exception as error:  # noqa: BLE001 (no task may wait for ever because of it)
-            self._fail(error)
+            self._waiting.fail(error)
         finally:
             if self._connecting is asyncio.current_task():
                 self._connecting = None
         self._go_on()
 
     async def _attempt(self) -> bool:
-        source, seconds = self.options.source_address, self.options.connect_timeout or 5.0
         try:
-            connection = await connected_socket(self.host, self.port, seconds, source)
-            self._carrier = await self._carry(connection)
+            self._carrier = await self._connector.carrier(self, max(4096, MAX_ADU * self.core.window))
         except OSError as error:
             self.log.lost = sockets.in_words(error)
-            for opener in self._openers:
-                if not opener.done():
-                    opener.set_exception(error)
+            self._waiting.not_open(error)
             return False
         self._error, self._in_use = 0, True
         self.core.connected(reactor.now())
-        for opener in self._openers:
-            if not opener.done():
-                opener.set_result(None)
+        self._waiting.opened()
         return True
-
-    async def _carry(self, connection: socket.socket) -> Carrier:
-        assert self._loop is not None
-        size = max(4096, MAX_ADU * self.core.window)
-        try:
-            return SocketCarrier(self._loop, connection, self, size, self._coalesce)
-        except NotImplementedError:
-            carrier = ProtocolCarrier(self, size, self._coalesce)
-            await self._loop.create_connection(lambda: carrier, sock=connection)
-            return carrier
 
     def _give_up(self, next_attempt: int) -> None:
         """No connection: over for all that have no deadline within which to wait for the next attempt."""
-        for batch in self._waiters:
-            if batch.unfinished and (not batch.has_deadline or batch.deadline <= next_attempt):
-                self._unreachable(batch)
+        self._unreachable([b for b in self._waiting.unfinished() if not b.has_deadline or b.deadline <= next_attempt])
 
-    def _expire_waiting(self, now: int) -> None:
-        for batch in self._waiters:
-            if batch.unfinished and batch.deadline <= now:
-                self.log.lost = sockets.in_words(TimeoutError())
-                self._unreachable(batch)
-
-    def _unreachable(self, batch: Batch) -> None:
-        self.core.detach(batch, Status.UNREACHABLE)
-        self._waiters[batch].wake()
-
-    def _fail(self, error: Exception) -> None:
-        for future in [*(waiter.future for waiter in self._waiters.values()), *self._openers]:
-            if not future.done():
-                future.set_exception(error)
+    def _unreachable(self, batches: list[Batch], error: OSError | None = None) -> None:
+        if batches and error is not None:
+            self.log.lost = sockets.in_words(error)
+        for batch in batches:
+            self.core.detach(batch, Status.UNREACHABLE)
+        self._waiting.wake(batches)
 
     # -------------------------------------------------------------------------------------------- the end
 
@@ -447,15 +396,12 @@ class Link:
         if self._carrier is not None:
             self._drop(wanted=True)
         if alive:
-            self._wake_all()
+            self._end_waiting()
 
-    def _wake_all(self) -> None:
-        for waiter in self._waiters.values():
-            waiter.wake()
+    def _end_waiting(self) -> None:
+        self._waiting.wake(self._waiting.batches)
         closed = errors.ClientClosed(f"{self.log.place}: the client is closed", host=self.host, port=self.port)
-        for opener in self._openers:
-            if not opener.done():
-                opener.set_exception(closed)
+        self._waiting.not_open(closed)
         for handle in (self._connecting, self._timer, self._flush):
             if handle is not None:
                 handle.cancel()
@@ -465,10 +411,6 @@ class Link:
         if self._carrier is not None:
             self._carrier.abandon()
             self._carrier = None
-
-
-def _seconds_until(deadline: int) -> float | None:
-    return None if deadline == NO_DEADLINE else max(0.0, (deadline - reactor.now()) / 1e9)
 
 
 def _after_fork_in_child() -> None:

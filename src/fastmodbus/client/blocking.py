@@ -9,7 +9,6 @@ from typing import Any
 
 from .. import options
 from ..settings import Settings
-from ..spec import PORT
 from ..transport import Link
 from .functions import Functions
 from .named import Named
@@ -26,7 +25,7 @@ class Client(Named, Polled, Tables, Functions):
     ----------
     host : str
         Name or address, IPv4 or IPv6.
-    port : int, default 502
+    port : int, default 502, over TLS 802
     unit : int, default 1
         Unit identifier, 0 to 255 (mg 3.1.3).
     timeout : float or str, default 3
@@ -60,6 +59,14 @@ class Client(Named, Polled, Tables, Functions):
         For messages and logs.
     source_address : str, optional
         Local address to connect from.
+    transport : {"tcp", "tls", "udp"}, optional
+        Without it TLS where one of the options below is given, else TCP.
+    ca, cert, key : str or path, optional
+        For TLS: the authorities to trust (else the system's), this client's certificate with its chain, its key.
+    server_name : str, optional
+        The name that the device's certificate must have; the host unless given.
+    ssl_context : ssl.SSLContext, optional
+        Instead of the files.
     map : str, path or Map, optional
         What the device offers by name; see `load_map`. Its options and limits count where nothing else is given.
     learnt : str or path, optional
@@ -69,10 +76,12 @@ class Client(Named, Polled, Tables, Functions):
     Raises
     ------
     TypeError, ValueError
-        An option is unknown, of the wrong type or out of range; the file has something else.
+        An option is unknown, of the wrong type or out of range; a file cannot be used or has something else.
     """
 
-    def __init__(self, host: str, port: int = PORT, *, map: Any = None, learnt: Any = None, **given: Any) -> None:
+    def __init__(
+        self, host: str, port: int | None = None, *, map: Any = None, learnt: Any = None, **given: Any
+    ) -> None:
         settings = Settings.of_client(host, port, map, learnt, given)
         where = settings.default.where
         self._link = Link(where.host, where.port, settings.options)
@@ -94,7 +103,7 @@ class Client(Named, Polled, Tables, Functions):
 
 
 def connect(url: str, *, map: Any = None, learnt: Any = None, **given: Any) -> Client:
-    """Connect to ``tcp://host[:port][?option=value&...]``; ``sim:`` makes a simulator on the spot.
+    """Connect to ``tcp://host[:port][?option=value&...]``, or ``tls://``; ``sim:`` makes a simulator on the spot.
 
     Options given here beat those in the URL.
 
@@ -106,7 +115,7 @@ def connect(url: str, *, map: Any = None, learnt: Any = None, **given: Any) -> C
         A bad URL or option.
     """
     target = options.parse_url(url)
-    wanted = options.parse(given).over(target.options).given()
+    wanted = target.wanted(given)
     if target.scheme == "sim":
         from ..simulator import Simulator
 

@@ -8,6 +8,7 @@ import socket
 import struct
 from collections import deque
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from fastmodbus.simulator.effect import Effect, Ending
 
@@ -18,12 +19,22 @@ MAX_WAITING = 1 << 16  # answers
 _LINGER_NOT = struct.pack("ii", 1, 0)
 
 
+class Wire(Protocol):
+    """What of a non-blocking socket is used."""
+
+    def recv(self, size: int, /) -> bytes: ...
+    def send(self, data: bytearray, /) -> int: ...
+    def setsockopt(self, level: int, option: int, value: bytes, /) -> None: ...
+    def fileno(self) -> int: ...
+    def close(self) -> None: ...
+
+
 @dataclass(eq=False, slots=True)
 class Connection:
     """The state of one connection."""
 
     number: int
-    sock: socket.socket
+    sock: Wire
     left_over: bytes = b""  # the beginning of a request whose rest has not come
     receives: int = 0
     waiting: int = 0  # answers that are made but not yet due

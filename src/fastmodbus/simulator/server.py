@@ -22,7 +22,7 @@ from fastmodbus._core.responder import Responder
 from fastmodbus.maps import Map
 from fastmodbus.samples.table import Instant
 from fastmodbus.simulator.alarm import Alarm
-from fastmodbus.simulator.connection import Connection
+from fastmodbus.simulator.connection import Connection, Wire
 from fastmodbus.simulator.effect import Alteration
 from fastmodbus.simulator.faults import Fault, Place, make_fault
 from fastmodbus.simulator.listening import check, listen
@@ -70,6 +70,8 @@ class Simulator:
         Ranges of the first unit that answer exception 2 for good, such as ``"hr100-110"``.
     seed : int
         For the dice of faults.
+    ssl_context : ssl.SSLContext, optional
+        Of the server's side: it speaks TLS.
 
     Attributes
     ----------
@@ -101,6 +103,7 @@ class Simulator:
         unknown_unit: Literal["silent", "gateway", "answer"] = "silent",
         illegal: Iterable[str] = (),
         seed: int = 0,
+        ssl_context: Any = None,
     ) -> None:
         check(port=port, units=units, answer_delay=answer_delay, service_time=service_time, max_in_flight=max_in_flight)
         self.lock = threading.RLock()
@@ -110,6 +113,7 @@ class Simulator:
         self.one_answer_per_receive = one_answer_per_receive
         self._host = host
         self._port = port
+        self._ssl_context = ssl_context
         self._responder = Responder(unknown_unit)
         self._units = {number: Unit(sizes) for number in units}
         for number, unit in self._units.items():
@@ -289,7 +293,7 @@ class Simulator:
     def url(self) -> str:
         """What `fastmodbus.connect` takes."""
         host = f"[{self._host}]" if ":" in self._host else self._host
-        return f"tcp://{host}:{self._port}"
+        return f"{'tcp' if self._ssl_context is None else 'tls'}://{host}:{self._port}"
 
     def start(self) -> Self:
         """Listen and answer; does nothing when it does already.
@@ -377,9 +381,16 @@ class Simulator:
             sock.setblocking(False)
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             self._accepted += 1
-            connection = Connection(self._accepted, sock)
+            connection = Connection(self._accepted, self._over_tls(sock))
             self._open.add(connection)
             self._touched.add(connection)
+
+    def _over_tls(self, sock: socket.socket) -> Wire:
+        if self._ssl_context is None:
+            return sock
+        from fastmodbus.simulator.secure import SecureWire
+
+        return SecureWire(sock, self._ssl_context)
 
     def _receive(self, connection: Connection, now: float) -> None:
         """Answer what one receive brought: at once, or when it is due."""

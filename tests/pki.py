@@ -1,0 +1,77 @@
+"""A small public key infrastructure for tests of TLS, made with the openssl command when it is first asked for.
+
+A plant's authority signs the device's certificate (for localhost and 127.0.0.1), an expired one of the same device and
+that of a client; another authority has nothing to do with it.
+"""
+
+import shutil
+import ssl
+import subprocess
+import tempfile
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+KEY = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256")
+DEVICE = "subjectAltName=DNS:localhost,IP:127.0.0.1\nextendedKeyUsage=serverAuth\n"
+CLIENT = "extendedKeyUsage=clientAuth\n"
+LEAF = (
+    "basicConstraints=critical,CA:FALSE\nkeyUsage=critical,digitalSignature\nauthorityKeyIdentifier=keyid\n"
+    "subjectKeyIdentifier=hash\n"
+)
+AUTHORITY = (
+    "-addext", "basicConstraints=critical,CA:TRUE", "-addext", "keyUsage=critical,keyCertSign,cRLSign",
+)  # fmt: skip
+
+
+class Pki:
+    """NAME.pem and NAME.key of ``plant`` and ``other`` (authorities), ``device``, ``expired`` and ``client``."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        for name in ("plant", "other"):
+            self._run("req", "-x509", *KEY, "-nodes", "-days", "30", "-subj", f"/CN={name} authority", *AUTHORITY,
+                      "-keyout", self.key(name), "-out", self.pem(name))  # fmt: skip
+        self._sign("device", DEVICE, days=30)
+        self._sign("expired", DEVICE, days=-1)
+        self._sign("client", CLIENT, days=30)
+        self._run("ec", "-in", self.key("client"), "-aes256", "-passout", "pass:secret", "-out", self.key("encrypted"))
+
+    def pem(self, name: str) -> str:
+        return str(self.folder / f"{name}.pem")
+
+    def key(self, name: str) -> str:
+        return str(self.folder / f"{name}.key")
+
+    def _sign(self, name: str, extensions: str, days: int) -> None:
+        request, text = self.folder / f"{name}.csr", self.folder / f"{name}.ext"
+        text.write_text(LEAF + extensions)
+        self._run("req", *KEY, "-nodes", "-subj", f"/CN={name}", "-keyout", self.key(name), "-out", str(request))
+        self._run("x509", "-req", "-in", str(request), "-CA", self.pem("plant"), "-CAkey", self.key("plant"),
+                  "-CAcreateserial", "-days", str(days), "-extfile", str(text), "-out", self.pem(name))  # fmt: skip
+
+    @staticmethod
+    def _run(*command: str) -> None:
+        subprocess.run(["openssl", *command], check=True, capture_output=True, timeout=60)
+
+    def server(self, name: str = "device", *, clients: bool = True, version: str = "") -> ssl.SSLContext:
+        """The device's side; `clients`: it asks for their certificates and needs them."""
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=self.pem("plant"))
+        context.load_cert_chain(self.pem(name), self.key(name))
+        context.verify_mode = ssl.CERT_REQUIRED if clients else ssl.CERT_NONE
+        if version:
+            context.minimum_version = context.maximum_version = ssl.TLSVersion[version]
+        return context
+
+    @property
+    def wanted(self) -> dict[str, str]:
+        """The options of a client of the plant."""
+        return {"ca": self.pem("plant"), "cert": self.pem("client"), "key": self.key("client")}
+
+
+@cache
+def pki() -> Pki:
+    if shutil.which("openssl") is None:
+        pytest.skip("openssl is missing")
+    return Pki(Path(tempfile.mkdtemp(prefix="fastmodbus-pki-")))
