@@ -31,11 +31,14 @@ def build_targets(folder: Path, fuzzer: bool) -> None:
     from setuptools import Distribution, Extension
 
     sanitize = [f"-fsanitize=fuzzer-no-link,{SANITIZE}", "-fno-sanitize-recover=undefined"] if fuzzer else []
+    effort = (
+        ["-O1", "-g"] if fuzzer else ["-O0", "-g0"]
+    )  # the kept inputs run in less time than compilers take to optimise
     extensions = [
         Extension(
             f"{target}_target",
             [str(HERE / f"{target}_target.pyx")],
-            extra_compile_args=["-O1", "-g", "-Wno-unused-function", *sanitize],
+            extra_compile_args=[*effort, "-Wno-unused-function", *sanitize],
             extra_link_args=sanitize,
         )
         for target in TARGETS

@@ -4,6 +4,7 @@ Each input that ever reached something new, or found something wrong, is run; so
 and blind, in case nobody has fuzzed a change yet.
 """
 
+import faulthandler
 import importlib.util
 import subprocess
 import sys
@@ -21,12 +22,17 @@ if sys.platform == "win32":
     pytest.skip("platform: the targets are built as on POSIX", allow_module_level=True)
 
 BUILD = Path(__file__).with_name("build.py")
+PATIENCE_SECONDS = 900.0
 
 
 @pytest.fixture(scope="session")
 def targets(tmp_path_factory: pytest.TempPathFactory) -> dict[str, ModuleType]:
     folder = tmp_path_factory.mktemp("targets")
-    made = subprocess.run([sys.executable, BUILD, folder], capture_output=True, text=True, check=False)
+    # On a busy machine a compiler may take longer than a test is given.
+    faulthandler.cancel_dump_traceback_later()
+    made = subprocess.run(
+        [sys.executable, BUILD, folder], capture_output=True, text=True, check=False, timeout=PATIENCE_SECONDS
+    )
     assert made.returncode == 0, made.stdout + made.stderr
     return {target: load(f"{target}_target", folder) for target in TARGETS}
 
