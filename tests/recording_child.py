@@ -4,6 +4,7 @@ The processes are forked from a server that has imported everything, so that one
 """
 
 import multiprocessing
+import os
 import time
 
 import fastmodbus as fm
@@ -12,7 +13,7 @@ from made_rows import made
 
 ROWS = 5
 
-_FORKED = multiprocessing.get_context("forkserver")
+_FORKED = multiprocessing.get_context("forkserver" if hasattr(os, "fork") else "spawn")
 _FORKED.set_forkserver_preload(["recording_child", "pyarrow.parquet"])
 
 
