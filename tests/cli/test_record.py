@@ -61,6 +61,7 @@ def test_a_device_for_some_time(tmp_path):
     assert 230.5 in run["hr0:f32"]
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="platform: Windows has no such signals to send")
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_map_until_a_signal(tmp_path, number):
     (tmp_path / "meter.toml").write_text(MAP)
@@ -80,6 +81,22 @@ def test_a_map_until_a_signal(tmp_path, number):
         assert (np.diff(run.row) == 1).all()
     assert list((data / "_journal").iterdir()) == []
     assert len(list(data.glob("device=*/group=fast/day=*/*.parquet"))) >= 1
+
+
+def test_a_plant(tmp_path):
+    (tmp_path / "meter.toml").write_text(MAP)
+    with fm.Simulator(units=(1, 2)) as device:
+        devices = "".join(
+            f'[[device]]\nname = "m{unit}"\nurl = "{device.url}"\nunit = {unit}\nmap = "meter.toml"\n'
+            for unit in (1, 2)
+        )
+        (tmp_path / "plant.toml").write_text(f'format = "fastmodbus-plant/1"\n{devices}')
+        data = str(tmp_path / "data")
+        done = fastmodbus("record", str(tmp_path / "plant.toml"), "--flush", "0.1", "--duration", "1s", "--out", data)
+    assert (done.returncode, done.stderr) == (0, "")
+    found = load(data)
+    assert set(found) == {(f"m{unit}", group) for unit in (1, 2) for group in ("fast", "slow")}
+    assert all(run.ok[name].any() for run in found.values() for name in run.ok)
 
 
 def test_what_cannot_be_recorded_is_said(tmp_path):

@@ -23,6 +23,9 @@ from recording_child import ROWS, killed_after, poll, record
 pytest.importorskip("pyarrow")
 
 
+needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="platform: processes cannot be forked here")
+
+
 def check(run, rows):
     """The rows are these, and hold what was written."""
     assert run.row.tolist() == list(rows)
@@ -51,10 +54,12 @@ def killed_again_and_again(folder, times, seed):
     check(load(folder), range(confirmed))
 
 
+@needs_fork
 def test_rows_survive_being_killed(tmp_path):
-    killed_again_and_again(tmp_path, 15, seed=7)
+    killed_again_and_again(tmp_path, 25, seed=7)
 
 
+@needs_fork
 @pytest.mark.nightly
 @pytest.mark.parametrize("seed", range(10))
 def test_rows_survive_being_killed_hundreds_of_times(tmp_path, seed):
@@ -85,10 +90,12 @@ def polled_and_killed(folder, times, seed):
     assert list(Folder(folder).journal.iterdir()) == []
 
 
+@needs_fork
 def test_what_a_device_sent_survives_being_killed(tmp_path):
     polled_and_killed(tmp_path, 8, seed=3)
 
 
+@needs_fork
 @pytest.mark.nightly
 @pytest.mark.parametrize("seed", range(10))
 def test_what_a_device_sent_survives_being_killed_hundreds_of_times(tmp_path, seed):

@@ -271,16 +271,7 @@ class Samples(dict[str, NDArray[Any]]):
     def __reduce__(self) -> tuple[Any, ...]:
         held = taken(self.source, len(self.layout.tags), slice(None))
         state = {name: getattr(self, name) for name in ("row", "device", "group", "period")}
-        return _restored, (
-            type(self),
-            self.layout.tags,
-            self.layout.requests,
-            held,
-            self["time"],
-            self._due,
-            self._timing,
-            state,
-        )
+        return _restored, (type(self), self.layout, held, self["time"], self._due, self._timing, state)
 
     def _refuse(self, *_: Any, **__: Any) -> NoReturn:
         raise TypeError("Samples cannot be changed; dict(samples) is a dict of the same arrays that can")
