@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from children import interruptible
 from cli.command import complaint_of, output_of, started
 from fastmodbus.simulator import Simulator
 
@@ -84,7 +85,10 @@ def test_what_is_not_understood(modbus_sim: Simulator, arguments: tuple[str, ...
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 0)])
 def test_until_it_is_told_to_end(modbus_sim: Simulator, number: signal.Signals, code: int) -> None:
-    with started("poll", modbus_sim.url + "?name=plc", "hr0", "--every", "20ms", "--format", "csv") as process:
+    with (
+        interruptible(),
+        started("poll", modbus_sim.url + "?name=plc", "hr0", "--every", "20ms", "--format", "csv") as process,
+    ):
         assert process.stdout is not None
         assert process.stdout.readline() == "time,hr0\n"
         process.stdout.readline()
