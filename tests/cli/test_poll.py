@@ -38,7 +38,6 @@ def test_the_summary(modbus_sim: Simulator) -> None:
     assert heading.split()[:4] == ["polls", "good", "missed", "requests"]
     name, polls, good, _, requests = row.split()[:5]
     assert (name, requests) == ("plc", "2")
-    assert 15 <= int(polls) <= 20
     assert 0 < int(good) <= int(polls)
 
 
@@ -46,7 +45,7 @@ def test_rows_as_csv(modbus_sim: Simulator) -> None:
     modbus_sim["hr0:f32"] = 21.5
     modbus_sim.fail("hr100")
     what = ("hr0:f32", "hr50[2]", "hr100")
-    found = rows_of(output_of("poll", modbus_sim.url, *what, "--every", "50ms", "--duration", "1s", "--format", "csv"))
+    found = rows_of(output_of("poll", modbus_sim.url, *what, "--every", "50ms", "--duration", "2s", "--format", "csv"))
     assert found[0] == ["time", "hr0:f32", "hr50[2][0]", "hr50[2][1]", "hr100"]
     times = np.array([row[0].removesuffix("Z") for row in found[1:]], "M8[us]")
     assert (np.diff(times) == np.timedelta64(50, "ms")).all()
