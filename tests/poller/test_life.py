@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 import fastmodbus as fm
-from children import run_python, start_python
+from children import interruptible, run_python, start_python
 from polling import check_grid, collected, rows_of, wait_for, wait_for_rows
 
 MAP = """
@@ -303,7 +303,8 @@ FORKS = """
     ids=["interrupted", "ends", "forks"],
 )
 def test_programs(program: str, says: str) -> None:
-    assert run_python(program, flags=("-X", "faulthandler"))[0] == says
+    with interruptible():
+        assert run_python(program, flags=("-X", "faulthandler"))[0] == says
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="platform: signals")
@@ -316,7 +317,7 @@ def test_a_program_that_waits_for_chunks_is_interrupted_at_once() -> None:
             for chunk in poller.chunks():
                 print("none expected")
     """
-    with start_python(program) as process:
+    with interruptible(), start_python(program) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "waiting\n"
         process.send_signal(signal.SIGINT)

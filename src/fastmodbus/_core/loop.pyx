@@ -245,7 +245,7 @@ cdef class Loop:
     def __del__(self):
         """Nobody else takes the jobs off the connections, which may live on."""
         for connection, jobs in list(self.members.items()):
-            for job in list(jobs):
+            for job in [] if connection.forked else list(jobs):
                 self.remove(connection, job)
 
     def __dealloc__(self):

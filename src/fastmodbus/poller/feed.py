@@ -142,9 +142,15 @@ class Feed:
     def _kept(self) -> tuple[Generation, ...]:
         """The generations whose rows may still be wanted: those of as many newest rows as a buffer holds."""
         assert self.job is not None
-        oldest = self.job.rows - self.capacity
-        kept = [one for one in self._generations[:-1] if self.job.held(one.poll)[1] > oldest]
-        return (*kept, self._generations[-1])
+        oldest, later_begun = self.job.rows - self.capacity, False
+        kept: list[Generation] = []
+        for one in reversed(self._generations):
+            first, end = self.job.held(one.poll)
+            # One that was not begun may be yet, as long as no later one was.
+            if end > oldest if first >= 0 else not later_begun:
+                kept.insert(0, one)
+            later_begun |= first >= 0
+        return tuple(kept)
 
     # -------------------------------------------------------------------------------------------- rows
 

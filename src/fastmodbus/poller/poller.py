@@ -222,7 +222,7 @@ class Poller:
         """Stop; rows can still be read. The clients are their callers' again. A grid goes on when `start` is called."""
         with self._lock:
             thread, supervisor = self._thread, self._supervisor
-            if thread is None or supervisor is None or self._forked:
+            if self._forked or thread is None or supervisor is None:
                 return
             self._loop.stop()
             thread.join()
@@ -385,9 +385,13 @@ def _stop_all() -> None:
 
 
 def _after_fork_in_child() -> None:
-    """A child holds copies of the descriptors: waiting at them it would take what is its parent's."""
+    """A child holds copies of the descriptors: waiting at them it would take what is its parent's.
+
+    And a thread that it does not have may have held the lock.
+    """
     for poller in list(_pollers):
         poller._loop.abandon_descriptors()
+        poller._lock = threading.RLock()
 
 
 if hasattr(os, "register_at_fork"):

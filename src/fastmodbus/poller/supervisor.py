@@ -73,7 +73,10 @@ class Supervisor:
     def _run(self) -> None:
         heard, check = 0, 0
         while not self._stopping.is_set():
-            self._look()
+            try:
+                self._look()
+            except Exception:  # whatever it is, it must not cost the other devices their connections
+                log.exception("the supervisor of a poller failed")
             if now() >= check:
                 self._check_clock()
                 check = now() + _CHECK
