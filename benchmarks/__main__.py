@@ -11,7 +11,7 @@ import json
 import sys
 from typing import Any
 
-from . import extras, machine, render
+from . import extras, machine, polling, render
 from .contestants import PYTHON
 from .engine import Effort, Session, measure
 from .rows import QUICK, ROWS, SCATTERED_QUICK, Row
@@ -69,6 +69,8 @@ def run(rows: list[Row], effort: Effort, polled: tuple[str, ...]) -> dict[str, A
             results["values"] = extras.values()
             results["named"] = extras.named(session, effort.rounds)
             results["recording"] = extras.recording()
+            _say("polling")
+            results["polling"] = polling.everything(session, effort, whole=len(rows) == len(ROWS))
     return results
 
 

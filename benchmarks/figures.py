@@ -74,7 +74,14 @@ def fastest_peer(results: Results) -> tuple[str, str, float] | None:
 
 def verdicts(results: Results) -> list[Verdict]:
     """All numbers that must hold and could be measured."""
-    return [*_against_c(results), *_against_peers(results), *_busy(results), *_values(results), *_resources(results)]
+    return [
+        *_against_c(results),
+        *_against_peers(results),
+        *_busy(results),
+        *_values(results),
+        *_polling(results),
+        *_resources(results),
+    ]
 
 
 def _against_c(results: Results) -> Iterator[Verdict]:
@@ -149,6 +156,30 @@ def _named(taken: dict[str, list[float]]) -> Iterator[Verdict]:
     for name, what, most in (("load a map", "loading a map of 1000 tags", 60), ("plan its reads", "planning them", 30)):
         ms = spread(taken[name]).median / 1e3
         yield Verdict(what, f"≤ {most} ms", f"{ms:.1f} ms", ms <= most)
+
+
+def poll_ratio(measured: dict[str, Any], kind: str) -> Spread:
+    """Of two pollers of the same devices, fastmodbus's figure over bare C's, round by round."""
+    pairs = zip(measured["fastmodbus"][kind], measured["bare_c"][kind], strict=True)
+    return spread(mine / theirs for mine, theirs in pairs)
+
+
+def _polling(results: Results) -> Iterator[Verdict]:
+    found = results.get("polling", {})
+    for in_flight in (1, 10):
+        measured = found.get("connections", {}).get(f"1000-{in_flight}f", {})
+        if measured and "failed" not in measured:
+            over = poll_ratio(measured, "rates")
+            what = f"polling 1000 devices, 10 reads each, {in_flight} in flight: rate over a bare C epoll client's"
+            yield Verdict(what, "≥ 0.80", _spread(over), over.median >= 0.80)
+    if late := found.get("lateness"):
+        mine, theirs = (statistics.median(late[f"{name}, busy"]["p99"]) / 1e6 for name in ("fastmodbus", "bare_c"))
+        most = max(2 * theirs, 1.0)
+        what = "500 polls a second beside a busy thread: 99 of 100 at most so late (twice a bare C timer's, or 1 ms)"
+        yield Verdict(what, f"≤ {most:.2f} ms", f"{mine:.2f} ms", mine <= most)
+    if plant := found.get("plant"):
+        what = "40 devices of 600 scattered tags at 10 Hz: share of one core"
+        yield Verdict(what, "< 25 %", f"{plant['cpu']:.0%}", plant["cpu"] < 0.25)
 
 
 def _resources(results: Results) -> Iterator[Verdict]:

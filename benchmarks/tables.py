@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Iterable, Sequence
 
 from .contestants import CEILING, CONTESTANTS, PYTHON_PEERS
@@ -13,6 +14,7 @@ from .figures import (
     cpu_us,
     fastest_peer,
     key,
+    poll_ratio,
     rate,
     ratio,
     verdicts,
@@ -200,6 +202,43 @@ def recording(results: Results) -> str:
     )
 
 
+def polling(results: Results) -> str:
+    """Many devices, over and over."""
+    rows, both = [], ("bare_c", "fastmodbus")
+    for load, measured in results.get("polling", {}).get("connections", {}).items():
+        devices, in_flight = load.removesuffix("f").split("-")
+        if "failed" in measured:
+            rows.append((devices, in_flight, *[MISSING] * 5))
+            continue
+        share = poll_ratio(measured, "rates")
+        rates, cpu = ([statistics.median(measured[name][kind]) for name in both] for kind in ("rates", "cpu_us"))
+        rows.append((devices, in_flight, *map(_rate, rates), f"{share.median:.2f}", *(f"{one:.2f}" for one in cpu)))
+    head = ("devices", "in flight, each", "bare C", "fastmodbus", "share", "CPU µs per request, bare C", "fastmodbus")
+    return _table(head, rows)
+
+
+def lateness(results: Results) -> str:
+    """How late polls are."""
+    titles = {"bare_c": "bare C, a timer alone", "fastmodbus": "fastmodbus, to the request"}
+    rows = []
+    for name, found in results.get("polling", {}).get("lateness", {}).items():
+        who, _, how = name.partition(", ")
+        late = [f"{statistics.median(found[kind]) / 1e3:,.0f}" for kind in ("median", "p99", "max")]
+        rows.append((titles[who], how, *late, f"{sum(found['not_good']):.0f}" if found["not_good"] else MISSING))
+    return _table(("500 a second", "thread beside it", "median µs", "99 %", "worst", "rows not good"), rows)
+
+
+def plant(results: Results) -> str:
+    """A plant at a steady rate."""
+    found = results.get("polling", {}).get("plant")
+    if not found:
+        return ""
+    return (
+        f"40 devices of 600 scattered tags, 10 polls a second each: {found['requests']:,.0f} requests a second, "
+        f"{found['cpu']:.0%} of one core, {found['not_good']:.0f} of {found['polls']:,.0f} polls not good."
+    )
+
+
 def headline(results: Results) -> str:
     """The few figures of the README."""
     rows = []
@@ -283,5 +322,8 @@ BLOCKS = {
     "values": values,
     "named": named,
     "recording": recording,
+    "polling": polling,
+    "lateness": lateness,
+    "plant": plant,
     "headline": headline,
 }

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fastmodbus._core.program import FORMS, KINDS, SWAPS, UNREAD, Columns, Program
+from fastmodbus._core.program import FORMS, KINDS, SWAPS, UNREAD, Columns, Program, keyed
 from fastmodbus.address import value_type
 from fastmodbus.values.compiling import meaning_of_type, value_dtype
 from reference_values import EIGHT_LETTERS, WIDTHS, decode_one, registers_of
@@ -403,3 +403,13 @@ def test_many_images_are_refused_where_they_do_not_fit():
     other = Program(2, 1, [meaning("u16", "AB")], [])
     with pytest.raises(ValueError, match="another program"):
         program.run_rows(images, statuses, Columns(other, np.zeros(other.block_size(2), np.uint8), 2))
+
+
+def test_keyed_makes_a_dict_of_its_own():
+    keys = ("a", "b", "c")
+    template = dict.fromkeys(keys)
+    assert list(keyed(template, keys, [1, "x", None]).items()) == [("a", 1), ("b", "x"), ("c", None)]
+    assert keyed(template, keys, [1, 2, 3, 4]) == {"a": 1, "b": 2, "c": 3}
+    assert template == dict.fromkeys(keys)
+    with pytest.raises(ValueError, match="too few values"):
+        keyed(template, keys, [1])

@@ -226,3 +226,18 @@ def test_any_cutting_gives_the_same_answers(pdus: list[bytes], cuts: list[int]) 
         left = left[len(answered.requests) :]
         answers += answered.answers
     assert (answers, left) == (whole, b"")
+
+
+def test_a_range_is_allowed_again_and_others_are_not(device: Device) -> None:
+    area = AREAS["hr"]
+    for _ in range(2):
+        device.bank.refuse(area, 0, 2, 4)
+    device.bank.refuse(area, 0, 2, 2)
+    device.bank.allow(area, 0, 3, 4)
+    device.bank.allow(area, 0, 2, 4)
+    assert device(READ) == pdu("83 04")
+    device.bank.allow(area, 0, 2, 4)
+    assert device(READ) == pdu("83 02")
+    device.bank.allow(area, 0, 2, 2)
+    device.bank.allow(area, 0, 2, 2)
+    assert device(READ)[0] == 3

@@ -12,10 +12,11 @@ from typing import Any
 
 import msgspec
 
-from ..address import Address
+from ..address import BIT_AREAS, REGISTER, Address
 from ..maps import Limits, Map, resolve
-from ..plan import Learnt, ReadPlan
+from ..plan import DEFAULT_REQUEST_COST, Learnt, ReadPlan
 from ..tags import Tag
+from .cost import RequestCost, differs
 from .selection import Selection, own, usable_factor
 
 KEPT = 64  # selections whose plans are remembered
@@ -48,6 +49,7 @@ class Names:
         own = Limits(max_registers=max_registers, max_bits=max_bits)
         self._limits = own if map is None else own.narrowed(map.limits)
         self._unit = unit
+        self._cost = RequestCost() if self._limits.max_gap == "auto" else None
         self._selections: dict[Any, Selection] = {}
         self._recent: tuple[Any, Any] = None, None
         self.learnt = Learnt()
@@ -79,6 +81,16 @@ class Names:
         new = [tag for tag in tags if (tag.name, str(tag.address)) not in self._said]
         self._said.update((tag.name, str(tag.address)) for tag in new)
         return new
+
+    def took(self, plan: ReadPlan, ns: int, now: float) -> None:
+        """All reads of a plan took so long, with nothing in between: where the device's cost counts, learn it."""
+        if self._cost is None or not plan.reads:
+            return
+        bits = sum(read.count for read in plan.reads if read.area in BIT_AREAS)
+        self._cost.note(len(plan.reads), plan.registers - bits + bits // REGISTER, ns)
+        cost = self._cost.value()
+        if cost is not None and differs(cost, self.learnt.request_cost or DEFAULT_REQUEST_COST):
+            self.learn(msgspec.structs.replace(self.learnt, request_cost=cost), now)
 
     def lacks_mask_write(self, unit: int, now: float) -> None:
         """Remember that a unit has no function 22."""

@@ -144,7 +144,11 @@ def read(call: Call, names: Names, what: Any, fresh: bool = False) -> Steps[Any]
         selection = names.to_read(what)
         connection = names.connections() if selection.once or selection.fixed else 0
         poll = _Poll(call, selection)
+        start = now()
         yield from poll.steps()
+        if len(selection.stages) == 1 and not poll.refinement.begun and not poll.failed:
+            end = now()
+            names.took(selection.plan, end - start, end / 1e9)
         values = poll.values()
         poll.teach(names)
         if poll.failed:
