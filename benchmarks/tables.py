@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from statistics import median
 
 from .contestants import CEILING, CONTESTANTS, PYTHON_PEERS
 from .engine import spread
@@ -200,6 +201,12 @@ def recording(results: Results) -> str:
     )
 
 
+def asynchronous(results: Results) -> str:
+    """The asyncio client: the median of the rounds."""
+    rows = results.get("asynchronous", {}).items()
+    return _table(("asyncio", "µs a request"), [(name, f"{median(taken):,.2f}") for name, taken in rows])
+
+
 def headline(results: Results) -> str:
     """The few figures of the README."""
     rows = []
@@ -282,6 +289,7 @@ BLOCKS = {
     "decoding": decoding,
     "values": values,
     "named": named,
+    "asynchronous": asynchronous,
     "recording": recording,
     "headline": headline,
 }
