@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import statistics
 from collections.abc import Iterable, Sequence
+from statistics import median
 
 from .contestants import CEILING, CONTESTANTS, PYTHON_PEERS
 from .engine import spread
@@ -211,7 +211,7 @@ def polling(results: Results) -> str:
             rows.append((devices, in_flight, *[MISSING] * 5))
             continue
         share = poll_ratio(measured, "rates")
-        rates, cpu = ([statistics.median(measured[name][kind]) for name in both] for kind in ("rates", "cpu_us"))
+        rates, cpu = ([median(measured[name][kind]) for name in both] for kind in ("rates", "cpu_us"))
         rows.append((devices, in_flight, *map(_rate, rates), f"{share.median:.2f}", *(f"{one:.2f}" for one in cpu)))
     head = ("devices", "in flight, each", "bare C", "fastmodbus", "share", "CPU µs per request, bare C", "fastmodbus")
     return _table(head, rows)
@@ -223,7 +223,7 @@ def lateness(results: Results) -> str:
     rows = []
     for name, found in results.get("polling", {}).get("lateness", {}).items():
         who, _, how = name.partition(", ")
-        late = [f"{statistics.median(found[kind]) / 1e3:,.0f}" for kind in ("median", "p99", "max")]
+        late = [f"{median(found[kind]) / 1e3:,.0f}" for kind in ("median", "p99", "max")]
         rows.append((titles[who], how, *late, f"{sum(found['not_good']):.0f}" if found["not_good"] else MISSING))
     return _table(("500 a second", "thread beside it", "median µs", "99 %", "worst", "rows not good"), rows)
 
@@ -237,6 +237,12 @@ def plant(results: Results) -> str:
         f"40 devices of 600 scattered tags, 10 polls a second each: {found['requests']:,.0f} requests a second, "
         f"{found['cpu']:.0%} of one core, {found['not_good']:.0f} of {found['polls']:,.0f} polls not good."
     )
+
+
+def asynchronous(results: Results) -> str:
+    """The asyncio client: the median of the rounds."""
+    rows = results.get("asynchronous", {}).items()
+    return _table(("asyncio", "µs a request"), [(name, f"{median(taken):,.2f}") for name, taken in rows])
 
 
 def headline(results: Results) -> str:
@@ -321,6 +327,7 @@ BLOCKS = {
     "decoding": decoding,
     "values": values,
     "named": named,
+    "asynchronous": asynchronous,
     "recording": recording,
     "polling": polling,
     "lateness": lateness,

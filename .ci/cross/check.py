@@ -39,7 +39,7 @@ ZIG = (
     "-target",
 )
 WINE = Path("/usr/lib/wine/wine64")  # Debian and Ubuntu keep it off the path
-PATIENCE = 120
+PATIENCE = 600
 
 
 @dataclass(frozen=True)

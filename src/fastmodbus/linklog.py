@@ -5,6 +5,7 @@ Shared by the links of both kinds of clients. It reads the core's state and chan
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -62,6 +63,8 @@ class LinkLog:
 
     def note_fruitless(self) -> None:
         """Connections are made and lost, one after the other."""
+        if self._error() == errno.ECONNREFUSED:  # of UDP: nobody is there, and that is all
+            return
         closed = "closes them" if self._core.fault == Fault.NONE else "they have to be closed"
         self.lost = f"the device accepts connections and {closed} without an answer ({self.lost})"
 

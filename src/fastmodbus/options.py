@@ -89,6 +89,7 @@ class Options:
             "automatic": automatic,
             "quirks": sum(spec.QUIRKS[name] for name in set(self.quirks or ())),
             "pipeline_writes": bool(self.pipeline_writes),
+            "datagrams": self.transport == "udp",
             "request_gap": nanoseconds(self.request_gap),
             "connect_delay": nanoseconds(self.connect_delay),
         }
@@ -215,6 +216,8 @@ def transport_of(given: Options) -> str:
     found = given.transport or ("tls" if of_tls else "tcp")
     if of_tls and found != "tls":
         raise ValueError(f"{', '.join(of_tls)}: for TLS only, and the transport is {found!r}; say tls://host")
+    if found == "udp" and given.coalesce:
+        raise ValueError("coalesce is for TCP and TLS: over UDP a datagram has one request")
     if given.key is not None and given.cert is None:
         raise ValueError("key is given without cert; the certificate chain that belongs to it is needed")
     for name in ("cert", "key", "ca"):

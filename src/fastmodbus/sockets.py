@@ -94,11 +94,12 @@ def _bind(connection: socket.socket, source: str) -> None:
         raise OSError(errno.EADDRNOTAVAIL, f"source_address {source!r} cannot be used: {reason}") from error
 
 
-def unconnected(address: Address, source: str | None) -> socket.socket:
+def unconnected(address: Address, source: str | None, transport: str = "tcp") -> socket.socket:
     """A socket that is ready to be connected to this address."""
-    connection = socket.socket(address[0], socket.SOCK_STREAM)
+    connection = socket.socket(address[0], socket.SOCK_DGRAM if transport == "udp" else socket.SOCK_STREAM)
     try:
-        tune(connection)
+        if transport != "udp":
+            tune(connection)
         if source is not None:
             _bind(connection, source)
     except BaseException:
@@ -107,9 +108,12 @@ def unconnected(address: Address, source: str | None) -> socket.socket:
     return connection
 
 
-def connected(address: Address, seconds: float, source: str | None) -> socket.socket:
-    """A socket that is connected to this address; waits up to the limit."""
-    connection = unconnected(address, source)
+def connected(address: Address, seconds: float, source: str | None, transport: str = "tcp") -> socket.socket:
+    """A socket that is connected to this address; waits up to the limit.
+
+    Of UDP that is one that gets datagrams from there alone.
+    """
+    connection = unconnected(address, source, transport)
     try:
         connection.settimeout(seconds)
         connection.connect(address[1])

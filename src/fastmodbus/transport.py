@@ -160,7 +160,8 @@ class Link:
         for left in range(len(addresses), 0, -1):
             share = max(0.001, (end - reactor.now()) / 1e9 / left)
             try:
-                connection = sockets.connected(addresses[-left], share, self.options.source_address)
+                source, transport = self.options.source_address, self.options.transport or "tcp"
+                connection = sockets.connected(addresses[-left], share, source, transport)
                 return connection.detach() if self._secure is None else self._secure.descriptor_of(connection)
             except OSError:
                 if left == 1:

@@ -107,7 +107,7 @@ cdef void _judge(mb_session* s, mb_batch* b, int32_t index, const mb_frame* fram
     pdu_check(&t.request, frame.pdu, frame.pdu_size, &answer)
     if answer.status == ST_PROTOCOL:
         _refuse(s, b, t, answer.fault)
-        if _contradicts_frame(s, t, frame):
+        if not s.datagrams and _contradicts_frame(s, t, frame):
             session_distrust(s, FAULT_BOUNDARY)
         return
     if answer.status == ST_OK:
@@ -224,6 +224,20 @@ cdef uint32_t _pass_crc(mb_session* s, const uint8_t* at, uint32_t available) no
     return 2
 
 
+cdef void _datagram(mb_session* s, uint32_t size, int64_t now) noexcept nogil:
+    """One datagram is at input[0]: it has one ADU and nothing else, or it is nobody's."""
+    cdef mb_frame frame
+    cdef mb_framing state = quirk_read(s.input, size, s.quirks, &frame)
+    if state == FRAME_WHOLE:
+        _expect_crc(s, &frame, s.input + frame.size, size - frame.size)
+        size -= _pass_crc(s, s.input + frame.size, size - frame.size)
+    if state == FRAME_WHOLE and frame.size == size:
+        _answer(s, &frame, now)
+        return
+    s.counters.unknown += 1
+    session_event(s, EVENT_UNKNOWN, FAULT_NONE, wire_load16(s.input) if size >= 2 else 0, 0, now)
+
+
 cdef void session_received(mb_session* s, uint32_t size, int64_t now) noexcept nogil:
     """`size` bytes were put behind input[input_size]: frame them, match them, deliver them."""
     cdef mb_frame frame
@@ -233,7 +247,11 @@ cdef void session_received(mb_session* s, uint32_t size, int64_t now) noexcept n
     s.counters.bytes_received += size
     s.input_size += size
     s.last_traffic = now
-    while s.state == SESSION_UP:
+    if s.datagrams:
+        s.input_size = 0
+        if s.state == SESSION_UP:
+            _datagram(s, size, now)
+    while s.state == SESSION_UP and not s.datagrams:
         at += _pass_crc(s, s.input + at, s.input_size - at)
         state = quirk_read(s.input + at, s.input_size - at, s.quirks, &frame)
         if state == FRAME_NEED_MORE:

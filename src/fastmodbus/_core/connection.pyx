@@ -86,6 +86,8 @@ cdef int connection_receive(mb_connection* c, int64_t* now) noexcept nogil:
         return True
     if n == NET_CLOSED:
         c.error = 0
+        if s.datagrams:
+            return True         # an empty one
     return n == NET_AGAIN or n == NET_INTERRUPTED
 
 

@@ -20,6 +20,7 @@ class Connection(SessionState):
         quirks: int = 0,
         coalesce: bool = False,
         pipeline_writes: bool = False,
+        datagrams: bool = False,
         request_gap: int = 0,
         connect_delay: int = 0,
         idle_close: int = 0,

@@ -154,6 +154,8 @@ cdef class Connection(SessionState):
         Let several requests share a TCP segment.
     pipeline_writes : bool
         Let more than one write be in flight.
+    datagrams : bool
+        The socket is one of datagrams, with one ADU each.
     request_gap, connect_delay, idle_close : int
         Ns between requests, before the first request, and without traffic before the connection is replaced (0: never).
     """
@@ -170,10 +172,12 @@ cdef class Connection(SessionState):
             raise OSError("no descriptor for waking a waiting thread")
 
     def __init__(self, int window=1, *, bint automatic=False, uint8_t quirks=0, bint coalesce=False,
-                 bint pipeline_writes=False, int64_t request_gap=0, int64_t connect_delay=0, int64_t idle_close=0):
+                 bint pipeline_writes=False, bint datagrams=False,
+                 int64_t request_gap=0, int64_t connect_delay=0, int64_t idle_close=0):
         self.link.coalesce = coalesce
         self.link.idle_close = idle_close
         self.c.pipeline_writes = pipeline_writes
+        self.c.datagrams = datagrams
         self.c.request_gap = request_gap
         self.c.connect_delay = connect_delay
 

@@ -67,6 +67,7 @@ cdef struct mb_session:
     bint crc_due                # crc may follow, and is to be passed over
     uint16_t crc
     bint pipeline_writes
+    bint datagrams              # one ADU each, over UDP: what is received is no stream
     int32_t event_count         # events[0 .. min(count, EVENT_ROOM)): the first ones since they were drained
     mb_event events[EVENT_ROOM]
     mb_counters counters

@@ -14,6 +14,7 @@ class Session(SessionState):
         automatic: bool = False,
         quirks: int = 0,
         pipeline_writes: bool = False,
+        datagrams: bool = False,
         request_gap: int = 0,
         connect_delay: int = 0,
     ) -> None: ...

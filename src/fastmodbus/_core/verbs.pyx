@@ -24,6 +24,8 @@ cdef class Session(SessionState):
         Requests in flight at most, 1 to 4096.
     pipeline_writes : bool
         Let more than one write be in flight.
+    datagrams : bool
+        What is received is a datagram with one ADU each.
     request_gap, connect_delay : int
         Least time between two requests, and before the first one on a new connection, in ns.
     """
@@ -31,8 +33,9 @@ cdef class Session(SessionState):
     cdef uint32_t finished_before   # the count of finished batches when finished() last looked
 
     def __init__(self, int window=1, *, bint automatic=False, uint8_t quirks=0, bint pipeline_writes=False,
-                 int64_t request_gap=0, int64_t connect_delay=0):
+                 bint datagrams=False, int64_t request_gap=0, int64_t connect_delay=0):
         self.c.pipeline_writes = pipeline_writes
+        self.c.datagrams = datagrams
         self.c.request_gap = request_gap
         self.c.connect_delay = connect_delay
 
@@ -83,7 +86,7 @@ cdef class Session(SessionState):
         session_sent(&self.c, size, now)
 
     def receive(self, const uint8_t[::1] data not None, int64_t now):
-        """Take received bytes, of any number and cut anywhere."""
+        """Take received bytes, of any number and cut anywhere; of datagrams one."""
         cdef Py_ssize_t at = 0
         cdef uint32_t part
         while at < data.shape[0] and self.c.state == SESSION_UP:
@@ -91,6 +94,8 @@ cdef class Session(SessionState):
             memcpy(self.c.input + self.c.input_size, &data[at], part)
             session_received(&self.c, part, now)
             at += part
+            if self.c.datagrams:
+                return
 
     def expire(self, int64_t now):
         """Give up requests whose answer is overdue and batches whose deadline came."""

@@ -147,6 +147,17 @@ class SocketCarrier:
         self._socket.close()
 
 
+class DatagramCarrier(SocketCarrier):
+    """A UDP socket, which gets datagrams of its peer alone. An empty one is none."""
+
+    def receive(self) -> int:
+        size = super().receive()
+        return AGAIN if size == 0 and self.error == 0 else size
+
+    def acknowledge(self) -> None:
+        """Nothing is acknowledged."""
+
+
 class ProtocolCarrier(asyncio.BufferedProtocol):
     """A transport of the loop. What it is given to send has left, as far as anybody can know."""
 

@@ -16,7 +16,7 @@ from .._core import reactor
 from ..calls import NO_DEADLINE
 from ..options import Options
 from ..sockets import Address
-from .carriers import Carrier, Driver, ProtocolCarrier, SocketCarrier
+from .carriers import Carrier, DatagramCarrier, Driver, ProtocolCarrier, SocketCarrier
 
 
 def seconds_until(deadline: int) -> float | None:
@@ -45,13 +45,16 @@ class Connector:
         """
         seconds = self._options.connect_timeout or 5.0
         end = reactor.now() + int(seconds * 1e9)
-        connection = await _connected_socket(self._host, self._port, seconds, self._options.source_address)
+        source, transport = self._options.source_address, self._options.transport or "tcp"
+        connection = await _connected_socket(self._host, self._port, seconds, source, transport)
         async with asyncio.timeout(seconds_until(end)):
             return await self._carried(connection, driver, size)
 
     async def _carried(self, connection: socket.socket, driver: Driver, size: int) -> Carrier:
         loop, coalesce = asyncio.get_running_loop(), bool(self._options.coalesce)
         name = tls.name_of(self._options, self._host)
+        if self._options.transport == "udp":
+            return DatagramCarrier(loop, connection, driver, size, coalesce)
         if not _can_watch(loop, connection):
             protocol = ProtocolCarrier(driver, size, coalesce)
             wanted = name if self._context else None
@@ -74,7 +77,7 @@ def _can_watch(loop: asyncio.AbstractEventLoop, connection: socket.socket) -> bo
     return True
 
 
-async def _connected_socket(host: str, port: int, seconds: float, source: str | None) -> socket.socket:
+async def _connected_socket(host: str, port: int, seconds: float, source: str | None, transport: str) -> socket.socket:
     """A connected, non-blocking socket: the addresses of the host in turn, each with its share of the time.
 
     Raises
@@ -87,15 +90,15 @@ async def _connected_socket(host: str, port: int, seconds: float, source: str | 
     for left in range(len(addresses), 0, -1):
         share = max(0.001, (end - loop.time()) / left)
         try:
-            return await _connected(addresses[-left], share, source)
+            return await _connected(addresses[-left], share, source, transport)
         except OSError:
             if left == 1:
                 raise
     raise OSError(errno.EHOSTUNREACH, os.strerror(errno.EHOSTUNREACH))
 
 
-async def _connected(address: Address, seconds: float, source: str | None) -> socket.socket:
-    connection = sockets.unconnected(address, source)
+async def _connected(address: Address, seconds: float, source: str | None, transport: str) -> socket.socket:
+    connection = sockets.unconnected(address, source, transport)
     try:
         connection.setblocking(False)
         async with asyncio.timeout(seconds):

@@ -103,7 +103,7 @@ class Client(Named, Polled, Tables, Functions):
 
 
 def connect(url: str, *, map: Any = None, learnt: Any = None, **given: Any) -> Client:
-    """Connect to ``tcp://host[:port][?option=value&...]``, or ``tls://``; ``sim:`` makes a simulator on the spot.
+    """Connect to ``tcp://host[:port][?option=value&...]``, also ``tls`` and ``udp``; ``sim:`` makes a simulator.
 
     Options given here beat those in the URL.
 
