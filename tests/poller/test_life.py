@@ -1,10 +1,12 @@
 """The life of a poller: starting, stopping, closing, ends of programs, forks, and what it refuses."""
 
 import asyncio
+import gc
 import os
 import signal
 import sys
 import threading
+import weakref
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -104,6 +106,18 @@ def test_closing_a_client_that_is_polled(plc: fm.Client) -> None:
         assert not poller.latest("plc").ok["hr0"]
         with pytest.raises(fm.ClientClosed):
             poller.add(plc, "hr1", every=1, group="more")
+
+
+def test_a_client_that_nobody_else_holds_stays_open(sim: fm.Simulator) -> None:
+    made = [fm.Client("127.0.0.1", sim.port, name="plc", timeout=60)]
+    held = weakref.ref(made[0])
+    with fm.Poller() as poller:
+        poller.add(made.pop(), "hr0", every="5ms")
+        gc.collect()
+        wait_for(lambda: bool(poller.latest("plc")) and bool(poller.latest("plc").ok["hr0"]), "a value")
+        client = held()
+        assert client is not None
+    client.close()
 
 
 def test_a_map_is_polled_group_by_group(sim: fm.Simulator, meter: fm.Client) -> None:

@@ -73,6 +73,7 @@ class Feed:
         self.dropped = 0
         self.removed = False
         self.grid = Grid()
+        self.owner: object = None  # the client: with its last reference its connection would close
         self._call, self._anchors, self._buffer = call, anchors, buffer
         self._lock = threading.Lock()
         self._generations: tuple[Generation, ...] = (self._generation(group.selection.plan),)

@@ -138,7 +138,7 @@ class Poller:
                     )
             for group, grid in zip(groups, grids, strict=True):
                 feed = Feed(device, group, link, client._settings.default, self._anchors, self._buffer)
-                feed.grid = grid
+                feed.grid, feed.owner = grid, client
                 if self.running:
                     self._loop.add(link.core, feed.begin())
                 self._feeds[device, group.name] = feed
