@@ -42,7 +42,7 @@ def killed_again_and_again(folder, times, seed):
     chance = random.Random(seed)
     confirmed = 0
     for _ in range(times):
-        rotate_after = chance.choice([0.005, 0.05, 3600])
+        rotate_after = chance.choice([0.01, 0.1, 3600])
         confirmed = killed_after(chance.randint(1, 15), record, str(folder), confirmed, rotate_after)[-1]
         run = load(folder)
         assert confirmed <= run.rows <= confirmed + ROWS, "what was confirmed is there, and at most the chunk after it"
