@@ -12,12 +12,12 @@ import select
 import socket
 from typing import Protocol
 
+from .._core.pump import Pump
+from .._core.verbs import Session
 from ..sockets import in_words
 
 #: Results of `receive` beside a number of bytes.
 GONE, AGAIN = 0, -1
-#: Keeps requests in segments of their own even when the kernel has to queue them; only Linux has it for streams.
-_APART = getattr(socket, "MSG_EOR", 0) if hasattr(socket, "TCP_QUICKACK") else 0
 
 
 def why(error: OSError) -> int | str:
@@ -35,7 +35,7 @@ class Driver(Protocol):
 
 
 class Carrier(Protocol):
-    """One connection.
+    """One connection whose bytes the link passes on.
 
     Attributes
     ----------
@@ -70,7 +70,7 @@ class Carrier(Protocol):
         """Close the descriptor and do nothing else: for a forked child, whose copy it is."""
 
 
-class SocketCarrier:
+class WatchedSocket:
     """A non-blocking socket that the loop watches.
 
     Raises
@@ -79,63 +79,24 @@ class SocketCarrier:
         The loop cannot watch sockets.
     """
 
-    def __init__(
-        self, loop: asyncio.AbstractEventLoop, connection: socket.socket, driver: Driver, size: int, coalesce: bool
-    ) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, connection: socket.socket, driver: Driver) -> None:
         loop.add_reader(connection.fileno(), driver.readable)
-        self._loop, self._socket, self._driver, self._coalesce = loop, connection, driver, coalesce
-        self.buffer = memoryview(bytearray(size))
+        self._loop, self._socket, self._driver = loop, connection, driver
         self.error: int | str = 0
         self.broken = False
         self._blocked = False
 
-    def send(self, data: bytes, ends: list[int]) -> int:
-        together = self._coalesce or len(ends) == 1
-        try:
-            at = self._socket.send(data, _APART) if together else self._send_apart(data, ends)
-        except (BlockingIOError, InterruptedError):
-            at = 0
-        except OSError as error:
-            at, self.error, self.broken = 0, why(error), True
-        if (at < len(data)) != self._blocked:
-            self._watch_writing(at < len(data))
-        return at
-
-    def _send_apart(self, data: bytes, ends: list[int]) -> int:
-        view, at = memoryview(data), 0
-        for end in ends:
-            try:
-                at += self._socket.send(view[at:end], _APART)
-            except OSError:
-                if at == 0:
-                    raise
-                return at  # the next sending tells what it is
-            if at != end:
-                break
-        return at
-
     def _watch_writing(self, wanted: bool) -> None:
-        self._blocked = wanted and not self.broken
-        if self._blocked:
+        if wanted == self._blocked:
+            return
+        self._blocked = wanted
+        if wanted:
             self._loop.add_writer(self._socket.fileno(), self._driver.writable)
         else:
             self._loop.remove_writer(self._socket.fileno())
 
-    def receive(self) -> int:
-        try:
-            return self._socket.recv_into(self.buffer)
-        except (BlockingIOError, InterruptedError):
-            return AGAIN
-        except OSError as error:
-            self.error = why(error)
-            return GONE
-
-    def acknowledge(self) -> None:
-        if hasattr(socket, "TCP_QUICKACK"):
-            self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
-
     async def settle(self) -> None:
-        """Nothing to do: `receive` looks at the socket itself."""
+        """Nothing to do: the socket is looked at before it is used."""
 
     def close(self) -> None:
         if not self._loop.is_closed():
@@ -147,15 +108,26 @@ class SocketCarrier:
         self._socket.close()
 
 
-class DatagramCarrier(SocketCarrier):
-    """A UDP socket, which gets datagrams of its peer alone. An empty one is none."""
+class PumpedCarrier(WatchedSocket):
+    """A TCP or UDP socket: the core sends and receives, as for the blocking client."""
 
-    def receive(self) -> int:
-        size = super().receive()
-        return AGAIN if size == 0 and self.error == 0 else size
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        connection: socket.socket,
+        driver: Driver,
+        session: Session,
+        coalesce: bool,
+    ) -> None:
+        super().__init__(loop, connection, driver)
+        self._pump = Pump(session, connection.fileno(), coalesce)
 
-    def acknowledge(self) -> None:
-        """Nothing is acknowledged."""
+    def turn(self, readable: bool) -> bool:
+        """Send what can be now, and receive where something has come; False when it has to be closed."""
+        alive = self._pump.turn(readable)
+        self.error = self._pump.error
+        self._watch_writing(alive and self._pump.blocked)
+        return alive
 
 
 class ProtocolCarrier(asyncio.BufferedProtocol):

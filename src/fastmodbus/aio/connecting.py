@@ -13,10 +13,12 @@ from contextlib import suppress
 
 from .. import sockets, tls
 from .._core import reactor
+from .._core.verbs import Session
 from ..calls import NO_DEADLINE
 from ..options import Options
 from ..sockets import Address
-from .carriers import Carrier, DatagramCarrier, Driver, ProtocolCarrier, SocketCarrier
+from ..spec import MAX_ADU
+from .carriers import Carrier, Driver, ProtocolCarrier, PumpedCarrier
 
 
 def seconds_until(deadline: int) -> float | None:
@@ -36,8 +38,8 @@ class Connector:
         self._host, self._port, self._options = host, port, options
         self._context = tls.context_of(options) if options.transport == "tls" else None
 
-    async def carrier(self, driver: Driver, size: int) -> Carrier:
-        """A new connection, made within the option `connect_timeout`; `size` bytes are received at once.
+    async def carrier(self, driver: Driver, session: Session) -> Carrier | PumpedCarrier:
+        """A new connection for a session, made within the option `connect_timeout`.
 
         Raises
         ------
@@ -48,20 +50,19 @@ class Connector:
         source, transport = self._options.source_address, self._options.transport or "tcp"
         connection = await _connected_socket(self._host, self._port, seconds, source, transport)
         async with asyncio.timeout(seconds_until(end)):
-            return await self._carried(connection, driver, size)
+            return await self._carried(connection, driver, session)
 
-    async def _carried(self, connection: socket.socket, driver: Driver, size: int) -> Carrier:
+    async def _carried(self, connection: socket.socket, driver: Driver, session: Session) -> Carrier | PumpedCarrier:
         loop, coalesce = asyncio.get_running_loop(), bool(self._options.coalesce)
+        size = max(4096, MAX_ADU * session.window)
         name = tls.name_of(self._options, self._host)
-        if self._options.transport == "udp":
-            return DatagramCarrier(loop, connection, driver, size, coalesce)
         if not _can_watch(loop, connection):
             protocol = ProtocolCarrier(driver, size, coalesce)
             wanted = name if self._context else None
             await loop.create_connection(lambda: protocol, sock=connection, ssl=self._context, server_hostname=wanted)
             return protocol
         if self._context is None:
-            return SocketCarrier(loop, connection, driver, size, coalesce)
+            return PumpedCarrier(loop, connection, driver, session, coalesce)
         from .secure import SecureCarrier, secured
 
         over = await secured(tls.secured(connection, self._context, name))

@@ -18,8 +18,8 @@ from .._core.verbs import Session
 from ..calls import NO_DEADLINE
 from ..linklog import LinkLog
 from ..options import Options, nanoseconds
-from ..spec import MAX_ADU, Status
-from .carriers import GONE, Carrier
+from ..spec import Status
+from .carriers import GONE, Carrier, PumpedCarrier
 from .connecting import Connector, seconds_until
 from .waiting import Waiting
 
@@ -48,7 +48,7 @@ class Link:
         self._error: int | str = 0
         self._process = os.getpid()
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._carrier: Carrier | None = None
+        self._carrier: Carrier | PumpedCarrier | None = None
         self._unacknowledged = False
         self._in_use = False  # since it was idle; or it is new
         self._connecting: asyncio.Task[None] | None = None
@@ -191,11 +191,19 @@ class Link:
             self._drop(wanted=True)
             return False
         self._in_use = True
-        return self._take(carrier) != GONE
+        return isinstance(carrier, PumpedCarrier) or self._take(carrier) != GONE
+
+    def _pump(self, carrier: PumpedCarrier, readable: bool = False) -> None:
+        """Let the core send, and receive."""
+        if not carrier.turn(readable):
+            self._drop(carrier.error)
 
     def _send(self, now: int) -> None:
         core, carrier = self.core, self._carrier
         assert carrier is not None
+        if isinstance(carrier, PumpedCarrier):
+            self._pump(carrier)
+            return
         while True:
             data, ends = core.data_to_send(now)
             if core.wants_close:
@@ -237,6 +245,10 @@ class Link:
         core, carrier = self.core, self._carrier
         if carrier is None:
             return
+        if isinstance(carrier, PumpedCarrier):
+            self._pump(carrier, readable=True)
+            self._settle()
+            return
         for _ in range(_TURNS):
             if self._take(carrier) <= 0:
                 break
@@ -258,7 +270,7 @@ class Link:
     def received(self, size: int) -> None:
         """A protocol put so many bytes into its buffer."""
         carrier = self._carrier
-        if carrier is None:
+        if carrier is None or isinstance(carrier, PumpedCarrier):
             return
         self.core.receive(carrier.buffer[:size], reactor.now())
         if self.core.wants_close:
@@ -352,7 +364,7 @@ class Link:
 
     async def _attempt(self) -> bool:
         try:
-            self._carrier = await self._connector.carrier(self, max(4096, MAX_ADU * self.core.window))
+            self._carrier = await self._connector.carrier(self, self.core)
         except OSError as error:
             self.log.lost = sockets.in_words(error)
             self._waiting.not_open(error)

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
 import ssl
 from collections.abc import Callable
 
-from .carriers import AGAIN, GONE, Driver, SocketCarrier, why
+from .carriers import AGAIN, GONE, Driver, WatchedSocket, why
 
 _LATER = (ssl.SSLWantReadError, ssl.SSLWantWriteError, BlockingIOError, InterruptedError)
 
@@ -49,7 +50,7 @@ async def _ready(connection: ssl.SSLSocket, add: Callable[..., None], remove: Ca
         remove(connection.fileno())
 
 
-class SecureCarrier(SocketCarrier):
+class SecureCarrier(WatchedSocket):
     """A TLS socket that the loop watches. Its handshake is made."""
 
     _socket: ssl.SSLSocket
@@ -57,7 +58,9 @@ class SecureCarrier(SocketCarrier):
     def __init__(
         self, loop: asyncio.AbstractEventLoop, connection: ssl.SSLSocket, driver: Driver, size: int, coalesce: bool
     ) -> None:
-        super().__init__(loop, connection, driver, size, coalesce)
+        super().__init__(loop, connection, driver)
+        self._coalesce = coalesce
+        self.buffer = memoryview(bytearray(size))
         self._record = b""  # taken from the session; TLS has begun with it, and must be given the same again
 
     def send(self, data: bytes, ends: list[int]) -> int:
@@ -71,9 +74,7 @@ class SecureCarrier(SocketCarrier):
                 self._finish_record()
         except OSError as error:
             self.error, self.broken = why(error), True
-        blocked = bool(self._record) and not self.broken
-        if blocked != self._blocked:
-            self._watch_writing(blocked)
+        self._watch_writing(bool(self._record) and not self.broken)
         return at
 
     def _finish_record(self) -> None:
@@ -94,8 +95,8 @@ class SecureCarrier(SocketCarrier):
         return size
 
     def acknowledge(self) -> None:
-        if not self._socket.pending():
-            super().acknowledge()
+        if hasattr(socket, "TCP_QUICKACK") and not self._socket.pending():
+            self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
 
     def close(self) -> None:
         with contextlib.suppress(OSError, ValueError):

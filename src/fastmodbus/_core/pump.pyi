@@ -1,0 +1,14 @@
+from typing import Self
+
+from typing_extensions import disjoint_base
+
+from .state import SessionState
+
+@disjoint_base
+class Pump:
+    def __new__(cls, session: SessionState, socket: int, coalesce: bool) -> Self: ...
+    def turn(self, readable: bool) -> bool: ...
+    @property
+    def blocked(self) -> bool: ...
+    @property
+    def error(self) -> int: ...
