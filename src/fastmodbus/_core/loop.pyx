@@ -34,8 +34,6 @@ cdef struct mb_loop:
     mb_bell rows, news
 
 
-# ---------------------------------------------------------------------------------------------------- one connection
-
 cdef void _advance(mb_connection* c, int64_t now) noexcept nogil:
     cdef mb_job* j = c.jobs
     while j is not NULL:
@@ -170,8 +168,6 @@ cdef void _look_at(mb_loop* l, mb_connection* c, int ready) noexcept nogil:
     sync_release(&c.lock)
 
 
-# ---------------------------------------------------------------------------------------------------- all of them
-
 cdef mb_connection* _next_stirred(mb_hub* hub) noexcept nogil:
     cdef mb_connection* c
     sync_acquire(&hub.lock)
@@ -223,8 +219,7 @@ cdef void _work(mb_loop* l) noexcept nogil:
 cdef class Loop:
     """Drives the connections that joined it, in the thread that calls `run`.
 
-    Its methods may be called by any thread, those that say so while it runs. It is for one process: a forked child only
-    calls `abandon_descriptors`.
+    Any thread may call its methods. It is for one process: a forked child only calls `abandon_descriptors`.
     """
     cdef mb_loop c
     cdef dict members               # Connection -> list of Job
@@ -281,8 +276,7 @@ cdef class Loop:
             _look_at_stirred(&self.c)       # nothing is left that would be looked at; the list is emptied
         self.c.me = 0
         self.c.stopping = False
-        bell_ring(&self.c.rows)
-        bell_ring(&self.c.news)
+        self.ring()
 
     cdef void claim(self, Connection connection) noexcept:
         with nogil:
@@ -327,8 +321,7 @@ cdef class Loop:
             self.claim(connection)
 
     def remove(self, Connection connection not None, Job job not None):
-        """Stop polling a job, also while the loop runs; it may be added again. With its last job the connection is its
-        callers' again."""
+        """Stop polling a job, also while the loop runs; with its last one the connection is its callers' again."""
         cdef mb_connection* c = &connection.link
         cdef mb_job** at = &c.jobs
         jobs = self.members.get(connection, [])
