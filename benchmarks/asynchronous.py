@@ -75,6 +75,11 @@ async def _peers(host: str, port: int) -> dict[str, Any]:
         except ImportError:
             continue
         await peer.connect(host, port)
+        try:
+            await peer.read_one(0, REGISTERS)
+        except Exception as error:  # noqa: BLE001 - whatever it raises where it does not work, as tmodbus 1.1 on uvloop
+            print(f"{name} fails on {type(asyncio.get_running_loop()).__module__}: {error}", file=sys.stderr)
+            continue
         found[name] = peer
     return found
 
