@@ -194,7 +194,8 @@ def run(case: Case, setting: Setting, position: int, **options: Any) -> Result:
         outcomes = watched.outcomes()
         with simulator.lock:
             pass  # what the device does after its answer, closing say, is done
-        good_calls(client, simulator)
+        # Over TLS a close comes by way of a relay, and may meet the next request: a read is repeated then.
+        good_calls(client.at(1, retries=1) if simulator.url.startswith("tls:") else client, simulator)
     connections = simulator.connections
     return Result(position, outcomes, raised, frames(simulator), connections, simulator.holding.copy())
 
