@@ -67,5 +67,5 @@ setup(
         emit_linenums=bool(GCOV),
         annotate=bool(ANNOTATE),
         force=bool(CHECKS or GCOV or SANITIZE or ANNOTATE),
-    )
+    ),
 )
