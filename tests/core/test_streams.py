@@ -1,5 +1,7 @@
 """Streams that cannot be trusted, and answers that cannot be what they seem. The session is driven by hand."""
 
+from collections.abc import Callable
+
 import pytest
 
 from core.line import (
@@ -13,6 +15,7 @@ from core.line import (
     statuses,
     write,
 )
+from fastmodbus._core.batch import Batch
 from fastmodbus.spec import Fault, Status
 from reference import mbap_frame, split_mbap
 
@@ -158,12 +161,35 @@ def test_no_answer_belongs_to_a_request_that_has_not_left(sent: int) -> None:
     line.answer_with(frame, frame.pdu[:5])
     line.receive(mbap_frame(0, 1, frame.pdu[:5]))  # nor one without its id
     assert statuses(batch) == [Status.SENT]
-    assert left(batch) == [sent > 0]
     assert line.counted("unknown") == [2]
     line.session.sent(len(data) - sent, line.now)
     line.answer(frame)
     assert batch.ok()
     assert left(batch) == [True]
+
+
+def _detach(line: Line, batch: Batch) -> None:
+    line.session.detach(batch)
+
+
+def _lose(line: Line, batch: Batch) -> None:
+    line.session.connection_lost(line.now)
+
+
+def _expire(line: Line, batch: Batch) -> None:
+    line.pass_time(10 * SECOND)
+
+
+@pytest.mark.parametrize("end", [_detach, _lose, _expire])
+@pytest.mark.parametrize("sent", [0, 1, 11, 12])
+def test_a_write_says_whether_a_byte_of_it_left(sent: int, end: Callable[[Line, Batch], None]) -> None:
+    line = Line(1)
+    batch = write(1, address=100)
+    line.submit(batch)
+    line.session.data_to_send(line.now)
+    line.session.sent(sent, line.now)
+    end(line, batch)
+    assert left(batch) == [sent > 0]
 
 
 def test_a_double_answer_with_id_0_is_dropped_as_any_other() -> None:

@@ -100,7 +100,8 @@ cdef void _judge(mb_session* s, mb_batch* b, int32_t index, const mb_frame* fram
     cdef mb_answer answer
     cdef uint8_t fault = _unit_fault(s, t, frame)
     t.answered = now
-    session_asked_again(s, t, True)
+    if t.hastened:
+        session_asked_again(s, t, True)
     if fault != FAULT_NONE:
         _refuse(s, b, t, fault)
         return
@@ -126,13 +127,13 @@ cdef void _judge(mb_session* s, mb_batch* b, int32_t index, const mb_frame* fram
         unit_answered(&s.units, t.unit)
 
 
-cdef bint _unsent(const mb_session* s, uint16_t transaction_id) noexcept nogil:
-    """Whether some byte of a request still waits in the send buffer."""
+cdef int _unsent(const mb_session* s, uint16_t transaction_id) noexcept nogil:
+    """Whether a request still waits in the send buffer: 1 when a part of it was sent, 2 when nothing was."""
     cdef int i
     for i in range(s.sending_done, s.sending_count):
         if s.sending[i].transaction_id == transaction_id:
-            return True
-    return False
+            return 2 if i > 0 and s.sending[i - 1].end >= s.output_sent or s.output_sent == 0 else 1
+    return 0
 
 
 cdef void _refuse_zero_ids(mb_session* s, int64_t now) noexcept nogil:
@@ -201,7 +202,8 @@ cdef void _answer(mb_session* s, const mb_frame* frame, int64_t now) noexcept no
     sent = b.transactions[index].sent
     s.counters.answers += 1
     s.counters.round_trips[histogram_bucket(now - sent)] += 1
-    _pace(s, b, sent, now)
+    if s.pace.automatic:
+        _pace(s, b, sent, now)
     _judge(s, b, index, frame, now)
 
 
@@ -216,7 +218,7 @@ cdef void _expect_crc(mb_session* s, const mb_frame* frame, const uint8_t* at, u
 
 cdef uint32_t _pass_crc(mb_session* s, const uint8_t* at, uint32_t available) noexcept nogil:
     """How many bytes to pass over: a leaked checksum, unless an answer that is waited for begins like it."""
-    if not s.crc_due or available == 0 or (available == 1 and at[0] == s.crc >> 8):
+    if available == 0 or (available == 1 and at[0] == s.crc >> 8):
         return 0
     s.crc_due = False
     if available < 2 or wire_load16(at) != s.crc or window_find(&s.window, s.crc) != NO_SLOT:
@@ -230,7 +232,8 @@ cdef void _datagram(mb_session* s, uint32_t size, int64_t now) noexcept nogil:
     cdef mb_framing state = quirk_read(s.input, size, s.quirks, &frame)
     if state == FRAME_WHOLE:
         _expect_crc(s, &frame, s.input + frame.size, size - frame.size)
-        size -= _pass_crc(s, s.input + frame.size, size - frame.size)
+        if s.crc_due:
+            size -= _pass_crc(s, s.input + frame.size, size - frame.size)
     if state == FRAME_WHOLE and frame.size == size:
         _answer(s, &frame, now)
         return
@@ -252,7 +255,8 @@ cdef void session_received(mb_session* s, uint32_t size, int64_t now) noexcept n
         if s.state == SESSION_UP:
             _datagram(s, size, now)
     while s.state == SESSION_UP and not s.datagrams:
-        at += _pass_crc(s, s.input + at, s.input_size - at)
+        if s.crc_due:
+            at += _pass_crc(s, s.input + at, s.input_size - at)
         state = quirk_read(s.input + at, s.input_size - at, s.quirks, &frame)
         if state == FRAME_NEED_MORE:
             break
@@ -279,9 +283,10 @@ cdef void _expire_slot(mb_session* s, int16_t k, int64_t now) noexcept nogil:
     cdef mb_transaction* t
     cdef bint banished = window_banish(&s.window, slot.transaction_id)
     cdef bint zero_id = s.zero_ids > 0
+    cdef int unsent = _unsent(s, slot.transaction_id)
     cdef uint8_t unit
     s.zero_ids -= zero_id
-    if not banished or s.quirks & QUIRK_ZERO_ID or _unsent(s, slot.transaction_id):
+    if not banished or s.quirks & QUIRK_ZERO_ID or unsent:
         # No memory to remember the id, no ids to tell late answers by, or the peer does not even read.
         session_break(s, FAULT_PARTIAL, -1)
     s.counters.timeouts += b is not NULL
@@ -292,6 +297,8 @@ cdef void _expire_slot(mb_session* s, int16_t k, int64_t now) noexcept nogil:
         unit_silent(&s.units, unit)
         return
     t = &b.transactions[index]
+    if unsent == 2:
+        t.left = False
     session_asked_again(s, t, False)
     if _blame_window(s, t, transaction_id):
         _ask_early(b, index, HASTENED_ALONE, now)

@@ -35,7 +35,7 @@ cdef struct mb_transaction:
     uint8_t delivery            # mb_delivery
     uint8_t flags               # mb_function_flag
     uint8_t tries               # times handed to the connection
-    uint8_t left                # some byte of it may have reached the device
+    uint8_t left                # since it is in a send buffer: some byte of it may have reached the device
     uint8_t hastened            # mb_hastened
     uint8_t crowd               # requests in flight when it was sent, with it; 255 for more
     uint16_t first_id           # before it was asked again early

@@ -51,6 +51,7 @@ cdef struct mb_session:
     uint32_t output_size, output_sent, output_capacity
     int32_t sending_count, sending_done
     bint output_lent            # a driver is handing output to the kernel: its bytes must stay where they are
+    bint answerless             # among the ADUs in the send buffer is one that gets no answer
     uint8_t* input              # received and not yet framed: [0, input_size)
     uint32_t input_size, input_capacity
     int64_t expire_at           # no request in flight expires before; may be early

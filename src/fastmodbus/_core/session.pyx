@@ -58,23 +58,12 @@ cdef void session_submit(mb_session* s, mb_batch* b) noexcept nogil:
         queue_add(&s.queues, b)
 
 
-cdef void _note_leaving(mb_session* s, mb_batch* b) noexcept nogil:
-    """The kernel is being handed the send buffer: whatever of a batch is in it may be on its way already."""
-    cdef int i
-    cdef int16_t k
-    for i in range(s.sending_done, s.sending_count):
-        k = window_find(&s.window, s.sending[i].transaction_id)
-        if k != NO_SLOT and s.window.slots[k].batch is b:
-            b.transactions[s.window.slots[k].index].left = True
-
-
 cdef void _forget_unsent(mb_session* s, mb_batch* b) noexcept nogil:
     """Take the ADUs of a batch that the kernel has not seen any byte of out of the send buffer, and their slots too."""
     cdef int i, kept = s.sending_done
     cdef uint32_t start, size, at
     cdef int16_t k
-    if s.output_lent:
-        _note_leaving(s, b)
+    if s.output_lent:           # the kernel is being handed the buffer: what is in it may be on its way already
         return
     start = s.sending[kept - 1].end if kept else 0
     at = start
@@ -82,6 +71,7 @@ cdef void _forget_unsent(mb_session* s, mb_batch* b) noexcept nogil:
         size = s.sending[i].end - start
         k = window_find(&s.window, s.sending[i].transaction_id)
         if start >= s.output_sent and k != NO_SLOT and s.window.slots[k].batch is b:
+            b.transactions[s.window.slots[k].index].left = False
             window_close(&s.window, k, 0)
         else:
             memmove(s.output + at, s.output + start, size)
@@ -99,6 +89,19 @@ cdef void _output_done(mb_session* s) noexcept nogil:
     if s.output_sent == s.output_size:
         s.output_sent = s.output_size = 0
         s.sending_count = s.sending_done = 0
+        s.answerless = False
+
+
+cdef void _note_unsent(mb_session* s) noexcept nogil:
+    """The connection is gone, and with it what is in the send buffer: of that nothing has left."""
+    cdef int i
+    cdef int16_t k
+    cdef uint32_t start = s.sending[s.sending_done - 1].end if s.sending_done else 0
+    for i in range(s.sending_done, s.sending_count):
+        k = window_find(&s.window, s.sending[i].transaction_id)
+        if start >= s.output_sent and k != NO_SLOT and s.window.slots[k].batch is not NULL:
+            s.window.slots[k].batch.transactions[s.window.slots[k].index].left = False
+        start = s.sending[i].end
 
 
 cdef int32_t _drops(mb_session* s, uint16_t first_id, int64_t now) noexcept nogil:
@@ -231,6 +234,7 @@ cdef void session_lost(mb_session* s, int64_t now) noexcept nogil:
     s.counters.losses += 1
     session_event(s, EVENT_LOST, s.fault, 0, 0, now)
     backing_off = pace_loss(&s.pace, s.window.in_flight)
+    _note_unsent(s)
     while s.window.first != NO_SLOT:
         k = s.window.first
         b = s.window.slots[k].batch
@@ -240,7 +244,7 @@ cdef void session_lost(mb_session* s, int64_t now) noexcept nogil:
     window_clear(&s.window)
     s.output_size = s.output_sent = s.input_size = 0
     s.sending_count = s.sending_done = 0
-    s.output_lent = s.crc_seen = s.crc_due = s.zero_asked = False
+    s.output_lent = s.answerless = s.crc_seen = s.crc_due = s.zero_asked = False
     s.zero_ids = 0
     s.expire_at = INT64_MAX
     s.state = SESSION_DOWN
@@ -287,6 +291,18 @@ cdef mb_batch* _pick(mb_session* s, int64_t now, int32_t* index) noexcept nogil:
     return NULL
 
 
+cdef mb_batch* _next(mb_session* s, mb_batch* last, int64_t now, int32_t* index) noexcept nogil:
+    """Whose turn it is after `last`, whose it was a moment ago: its own again where no other of its priority waits.
+
+    What was not admitted then is not admitted now either, since more is in flight.
+    """
+    if last is not NULL and last.next is last:
+        index[0] = queue_peek(last, now)
+        if index[0] >= 0 and _admits(s, &last.transactions[index[0]]):
+            return last
+    return _pick(s, now, index)
+
+
 cdef void _encode(mb_session* s, mb_batch* b, int32_t index, int64_t now) noexcept nogil:
     cdef mb_transaction* t = &b.transactions[index]
     cdef mb_slot* slot = window_open(&s.window, t.unit, t.flags & FN_WRITE != 0, now)
@@ -300,8 +316,9 @@ cdef void _encode(mb_session* s, mb_batch* b, int32_t index, int64_t now) noexce
     s.sending[s.sending_count].end = s.output_size
     s.sending[s.sending_count].transaction_id = slot.transaction_id
     s.sending_count += 1
+    s.answerless |= t.request.function == FC_DIAGNOSTICS and t.request.address == DIAG_FORCE_LISTEN_ONLY
     t.status = ST_SENT
-    t.left = False
+    t.left = True
     t.crowd = <uint8_t>min(s.window.in_flight, 255)
     t.tries += 1
     t.sent = now
@@ -323,8 +340,8 @@ cdef bint _left_over(const mb_session* s) noexcept nogil:
 
 cdef void session_fill(mb_session* s, int64_t now) noexcept nogil:
     """Write requests into the send buffer while the window, the gap between requests and the buffer allow it."""
-    cdef int32_t index = -1
-    cdef mb_batch* b
+    cdef int32_t index = -1, limit
+    cdef mb_batch* b = NULL
     if s.state != SESSION_UP or s.output_size:
         return
     if s.window.in_flight == 0 and _left_over(s):
@@ -333,9 +350,11 @@ cdef void session_fill(mb_session* s, int64_t now) noexcept nogil:
     if s.window.quarantined >= QUARANTINE_LIMIT and s.window.in_flight == 0:
         session_break(s, FAULT_NONE, -1)
         return
-    while (s.window.in_flight < session_limit(s) and s.output_size + MAX_ADU <= s.output_capacity
-            and s.not_before <= now and s.window.quarantined < QUARANTINE_LIMIT):
-        b = _pick(s, now, &index)
+    if s.window.quarantined >= QUARANTINE_LIMIT:
+        return
+    limit = session_limit(s)
+    while s.window.in_flight < limit and s.output_size + MAX_ADU <= s.output_capacity and s.not_before <= now:
+        b = _next(s, b, now, &index)
         if b is NULL:
             return
         queue_take(b, index)
@@ -347,33 +366,23 @@ cdef void session_fill(mb_session* s, int64_t now) noexcept nogil:
 
 cdef void session_sent(mb_session* s, uint32_t size, int64_t now) noexcept nogil:
     """The kernel took `size` more bytes of the send buffer."""
-    cdef int16_t k
-    cdef mb_slot* slot
-    cdef uint32_t start
     trace_record(&s.trace, now, 0, s.output + s.output_sent, size)
     s.output_sent += size
     s.counters.bytes_sent += size
-    while s.sending_done < s.sending_count:
-        start = s.sending[s.sending_done - 1].end if s.sending_done else 0
-        if start >= s.output_sent:
-            break
-        k = window_find(&s.window, s.sending[s.sending_done].transaction_id)
-        if k != NO_SLOT and s.window.slots[k].batch is not NULL:
-            slot = &s.window.slots[k]
-            slot.batch.transactions[slot.index].left = True
-        if s.sending[s.sending_done].end > s.output_sent:
+    while s.output_sent < s.output_size or s.answerless:
+        if s.sending_done == s.sending_count or s.sending[s.sending_done].end > s.output_sent:
             break
         s.sending_done += 1
-        if k != NO_SLOT:
-            _finish_answerless(s, k)
+        _finish_answerless(s, s.sending[s.sending_done - 1].transaction_id)
     _output_done(s)
 
 
-cdef void _finish_answerless(mb_session* s, int16_t k) noexcept nogil:
+cdef void _finish_answerless(mb_session* s, uint16_t transaction_id) noexcept nogil:
     """Force Listen Only Mode is never answered (ap 6.8.1): sent is done. An answer would find its id in quarantine."""
+    cdef int16_t k = window_find(&s.window, transaction_id)
     cdef mb_slot* slot = &s.window.slots[k]
     cdef mb_transaction* t
-    if slot.batch is NULL:
+    if k == NO_SLOT or slot.batch is NULL:
         return
     t = &slot.batch.transactions[slot.index]
     if t.request.function != FC_DIAGNOSTICS or t.request.address != DIAG_FORCE_LISTEN_ONLY:

@@ -119,7 +119,8 @@ cdef inline bint window_absolve(mb_window* w, uint16_t transaction_id) noexcept 
 
 cdef inline uint16_t _free_id(mb_window* w) noexcept nogil:
     """The next id by counting up, past those in flight or in quarantine (fewer than half of all are)."""
-    while window_find(w, w.next_id) != NO_SLOT or window_quarantined(w, w.next_id):
+    while ((w.table[w.next_id & w.table_mask] != NO_SLOT and window_find(w, w.next_id) != NO_SLOT)
+            or window_quarantined(w, w.next_id)):
         w.next_id += 1
     w.next_id += 1
     return <uint16_t>(w.next_id - 1)
@@ -169,10 +170,10 @@ cdef inline void _close_gap(mb_window* w, uint32_t hole) noexcept nogil:
             hole = at
 
 
-cdef inline void _table_remove(mb_window* w, uint16_t transaction_id) noexcept nogil:
+cdef inline void _table_remove(mb_window* w, int16_t k) noexcept nogil:
     """Ids count up, so as a rule all are at home and nothing has to move."""
-    cdef uint32_t home = transaction_id & w.table_mask, at = home
-    while w.slots[w.table[at]].transaction_id != transaction_id:
+    cdef uint32_t home = w.slots[k].transaction_id & w.table_mask, at = home
+    while w.table[at] != k:
         at = (at + 1) & w.table_mask
     w.table[at] = NO_SLOT
     w.displaced -= at != home
@@ -184,7 +185,7 @@ cdef inline void window_close(mb_window* w, int16_t k, int64_t mark) noexcept no
     """Give a slot back. `mark`: the time of its matched answer, or 0 when it had none."""
     cdef mb_slot* slot = &w.slots[k]
     cdef mb_slot* following
-    _table_remove(w, slot.transaction_id)
+    _table_remove(w, k)
     if slot.next != NO_SLOT:
         following = &w.slots[slot.next]
         following.previous = slot.previous

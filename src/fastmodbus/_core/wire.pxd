@@ -27,14 +27,28 @@ cdef extern from *:
         memcpy(at, &value, 2);
     }
 
-    /* One loop serves both directions; compilers turn it into vector shuffles. */
-    static inline void wire_swap_copy(uint8_t *to, const uint8_t *from, size_t registers) {
-        for (size_t i = 0; i < registers; i++) {
-            uint16_t value;
-            memcpy(&value, from + 2 * i, 2);
-            value = FM_SWAP16(value);
-            memcpy(to + 2 * i, &value, 2);
+    /* So many registers that compilers keep them in vectors. */
+    #define FM_SWAP_BLOCK(n) \
+        static inline void wire_swap_##n(uint8_t *to, const uint8_t *from) { \
+            uint16_t values[n]; \
+            memcpy(values, from, sizeof values); \
+            for (int k = 0; k < n; k++) values[k] = FM_SWAP16(values[k]); \
+            memcpy(to, values, sizeof values); \
         }
+    FM_SWAP_BLOCK(16)
+    FM_SWAP_BLOCK(8)
+    FM_SWAP_BLOCK(1)
+
+    /* Serves both directions; `to` and `from` do not overlap. The last block may swap again what was swapped before. */
+    static inline void wire_swap_copy(uint8_t *to, const uint8_t *from, size_t registers) {
+        size_t i = 0;
+        for (; i + 16 <= registers; i += 16) wire_swap_16(to + 2 * i, from + 2 * i);
+        if (registers < 8) {
+            for (; i < registers; i++) wire_swap_1(to + 2 * i, from + 2 * i);
+            return;
+        }
+        if (i + 8 < registers) wire_swap_8(to + 2 * i, from + 2 * i);
+        if (i < registers) wire_swap_8(to + 2 * (registers - 8), from + 2 * (registers - 8));
     }
 
     /* Eight bits become eight bytes of 0 or 1 at once: every byte of the product keeps one bit, then becomes 1. */
