@@ -26,6 +26,7 @@ Steps = Generator[Batch, None, T]
 UINT16: np.dtype[np.uint16] = np.dtype(np.uint16)
 BOOL: np.dtype[np.bool_] = np.dtype(np.bool_)
 NO_DEADLINE = 2**63 - 1
+_LAST_OF_BITS = int(FunctionCode.READ_DISCRETE_INPUTS)
 
 
 @dataclass(slots=True)
@@ -58,11 +59,12 @@ def read_table(
 ) -> tuple[Batch, NDArray[Any]]:
     """The batch that reads a table, and the array that it fills."""
     address, count = checks.span(address, count)
-    bits = function <= FunctionCode.READ_DISCRETE_INPUTS
+    bits = function <= _LAST_OF_BITS
     dtype: np.dtype[Any] = BOOL if bits else UINT16
     array = np.empty(count, dtype) if out is None else checks.target(out, count, dtype)
     limit = call.max_bits if bits else call.max_registers
-    return call.limit(core.read_batch(function, call.unit, address, count, limit, array)), array
+    batch = core.read_batch(function, call.unit, address, count, limit, array)
+    return batch.limits(call.timeout, call.deadline, call.retries), array
 
 
 def finish_read(call: Call, batch: Batch, array: NDArray[Any], address: int, *, ours: bool) -> NDArray[Any]:

@@ -66,15 +66,14 @@ class Link:
         ------
         ClientClosed, ForkedClient
         """
-        core = self.core
         try:
-            verdict = core.run(batch, get_ident() == _MAIN)
+            verdict = self.core.run(batch, get_ident() == _MAIN)
             if verdict != _DONE:
                 self._run_on(batch, verdict)
-        finally:
-            if batch.attached:
-                core.detach(batch)
-        if core.has_events or self.log.traced:
+        except BaseException:
+            self.core.detach(batch)
+            raise
+        if verdict != _DONE or self.log.traced:
             self.log.report()
 
     def _run_on(self, batch: Batch, verdict: int) -> None:

@@ -6,6 +6,7 @@ from .state import SessionState
 DONE: int
 CONNECT: int
 FORKED: int
+EVENTS_TO_TELL: int
 EVENTS: dict[str, int]
 
 def now() -> int: ...

@@ -30,8 +30,9 @@ cdef enum mb_verdict:
     RUN_CONNECT = 2                 # the batch needs a connection: attach one or give up, and come back
     RUN_SIGNALS = 3                 # the main thread must look for signals
     RUN_FORKED = 4
+    RUN_EVENTS = 5                  # the batch is over, and the session has something to tell
 
-DONE, CONNECT, FORKED = RUN_DONE, RUN_CONNECT, RUN_FORKED
+DONE, CONNECT, FORKED, EVENTS_TO_TELL = RUN_DONE, RUN_CONNECT, RUN_FORKED, RUN_EVENTS
 EVENTS = {
     "CONNECTED": EVENT_CONNECTED, "LOST": EVENT_LOST, "STALE": EVENT_STALE, "UNKNOWN": EVENT_UNKNOWN,
     "TIMEOUT": EVENT_TIMEOUT, "BUSY": EVENT_BUSY, "OVERTAKEN": EVENT_OVERTAKEN, "ONE_AT_A_TIME": EVENT_ONE_AT_A_TIME,
@@ -256,7 +257,8 @@ cdef class Connection(SessionState):
                 net_close(socket)
 
     def run(self, Batch batch not None, bint main_thread=True):
-        """Work on a batch until it is over (DONE), needs a connection (CONNECT), or this is a forked child (FORKED).
+        """Work on a batch until it is over (DONE, or EVENTS_TO_TELL where there are some), needs a connection (CONNECT),
+        or this is a forked child (FORKED).
 
         After CONNECT: attach a socket and run again, or detach. An exception of a signal handler leaves the batch
         submitted: detach it.
@@ -278,11 +280,13 @@ cdef class Connection(SessionState):
                     submitted = True
                     _submit(c, &batch.c, me)
                 verdict = _work(c, &batch.c, me, main_thread)
+                if verdict == RUN_DONE and c.session.event_count:
+                    verdict = RUN_EVENTS
                 sync_release(&c.lock)
             if verdict != RUN_SIGNALS:
                 break
             PyErr_CheckSignals()
-        if verdict == RUN_DONE:
+        if verdict == RUN_DONE or verdict == RUN_EVENTS:
             batch.owner = None
         return verdict
 
