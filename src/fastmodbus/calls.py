@@ -9,16 +9,18 @@ from __future__ import annotations
 
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 
 from . import checks, errors, spec
 from ._core import batch as core
 from ._core.batch import Batch
 from .explain import Where, and_further, error_of
 from .spec import FunctionCode, Status
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 T = TypeVar("T")
 Steps = Generator[Batch, None, T]

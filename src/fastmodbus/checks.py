@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from .spec import TABLE_SIZE
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 
 def integer(name: str, value: Any, low: int, high: int) -> int:

@@ -8,16 +8,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields, replace
 from os import PathLike
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from . import checks, spec
 
 _UNITS = {"": 1.0, "us": 1e-6, "ms": 1e-3, "s": 1.0, "min": 60.0, "h": 3600.0}
-_DURATION = re.compile(r"\s*((?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*([a-z]*)\s*")
+_DURATION = r"\s*((?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*([a-z]*)\s*"
 #: The longest time that can be asked for, in seconds: 30 years and well inside 64 bits of nanoseconds.
 LONGEST = 1e9
 
@@ -26,7 +25,7 @@ def seconds(name: str, value: Any, *, zero: bool = False) -> float:
     """A time in seconds from a number, or a text such as ``"100ms"``, ``"3s"``, ``"2min"``, ``"1h"``."""
     allowed = f"allowed are {'0' if zero else 'more than 0'} to {LONGEST:g} seconds, as a number or a text like '100ms'"
     if isinstance(value, str):
-        match = _DURATION.fullmatch(value)
+        match = re.fullmatch(_DURATION, value)
         if not match or match[2] not in _UNITS:
             raise ValueError(f"{name} is {value!r}; {allowed}")
         value = float(match[1]) * _UNITS[match[2]]
@@ -38,8 +37,7 @@ def seconds(name: str, value: Any, *, zero: bool = False) -> float:
     return found
 
 
-@dataclass(frozen=True, slots=True)
-class Options:
+class Options(NamedTuple):
     """What a client, a view, a URL or a call asked for; None where it asked for nothing."""
 
     unit: int | None = None
@@ -70,16 +68,14 @@ class Options:
     def over(self, weaker: Options) -> Options:
         """These options, and where they ask for nothing, the weaker ones; of limits the smaller is taken."""
         merged: dict[str, Any] = {}
-        for field in fields(self):
-            own, other = getattr(self, field.name), getattr(weaker, field.name)
-            if field.name in LIMITS and own is not None and other is not None:
-                own = min(own, other)
-            merged[field.name] = other if own is None else own
+        for name, own, other in zip(self._fields, self, weaker, strict=True):
+            smaller = name in LIMITS and own is not None and other is not None
+            merged[name] = min(own, other) if smaller else other if own is None else own
         return Options(**merged)
 
     def given(self) -> dict[str, Any]:
         """What was asked for, by name."""
-        return {field.name: value for field in fields(self) if (value := getattr(self, field.name)) is not None}
+        return {name: value for name, value in self._asdict().items() if value is not None}
 
     def of_session(self) -> dict[str, Any]:
         """What a session of the core is made with. The options are complete: built-in values filled in."""
@@ -147,7 +143,7 @@ _INTEGERS = {
 }
 _TIMES = {"timeout": False, "deadline": False, "connect_timeout": False, "request_gap": True, "connect_delay": True}
 _FLAGS = frozenset({"coalesce", "read_only", "pipeline_writes"})
-_NAMES = tuple(field.name for field in fields(Options))
+_NAMES = Options._fields
 
 
 def _flag(name: str, value: Any) -> bool:
@@ -268,8 +264,7 @@ def _from_text(name: str, text: str) -> Any:
     return text
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
+class Target(NamedTuple):
     """What a URL says: where to connect, how, and with which options."""
 
     scheme: str
@@ -331,4 +326,4 @@ def parse_url(url: str, schemes: tuple[str, ...] = ("tcp", "tls", "udp", "sim"))
 
 def without(options: Options, names: frozenset[str]) -> Options:
     """The options with some of them taken back."""
-    return replace(options, **dict.fromkeys(names))
+    return options._replace(**dict.fromkeys(names))

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from . import calls, checks, options
@@ -17,6 +16,8 @@ from .explain import Where
 from .options import Options
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from .maps import Map
     from .naming import Names
     from .plan import Learnt
@@ -49,9 +50,12 @@ class Settings:
         self.connections: Callable[[], int] = lambda: 0
         self.default = _call_of(complete, where)
         self._names: dict[int, Names] = {}
-        self.learnt_file = None if learnt is None else Path(learnt)
+        self.learnt_file: Path | None = None
         self._kept: Learnt | None = None
-        if self.learnt_file is not None:
+        if learnt is not None:
+            from pathlib import Path
+
+            self.learnt_file = Path(learnt)
             self._load(self.learnt_file)
 
     @classmethod
@@ -72,7 +76,7 @@ class Settings:
         transport = options.transport_of(complete)
         port = options.port_of(transport) if port is None else checks.integer("port", port, 1, 65535)
         where = Where(complete.name or "", host, port, complete.timeout or 0.0, secure=transport == "tls")
-        return cls(replace(complete, transport=transport), device, learnt, where)
+        return cls(complete._replace(transport=transport), device, learnt, where)
 
     def view(self, unit: int, map: Any, learnt: Any, given: Mapping[str, Any]) -> Settings:
         """Those of a view of another unit behind the same connection.
@@ -181,4 +185,4 @@ def _with_map(given: Options, map: Map | None) -> Options:
     if limits.in_flight is None:
         return merged
     most = merged.in_flight if isinstance(merged.in_flight, int) else limits.in_flight
-    return replace(merged, in_flight=min(most, limits.in_flight))
+    return merged._replace(in_flight=min(most, limits.in_flight))

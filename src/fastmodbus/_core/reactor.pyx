@@ -257,8 +257,8 @@ cdef class Connection(SessionState):
                 net_close(socket)
 
     def run(self, Batch batch not None, bint main_thread=True):
-        """Work on a batch until it is over (DONE, or EVENTS_TO_TELL where there are some), needs a connection (CONNECT),
-        or this is a forked child (FORKED).
+        """Work on a batch until it is over (DONE; EVENTS_TO_TELL where there are some), or it needs a connection
+        (CONNECT), or this is a forked child (FORKED).
 
         After CONNECT: attach a socket and run again, or detach. An exception of a signal handler leaves the batch
         submitted: detach it.

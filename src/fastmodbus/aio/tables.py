@@ -8,14 +8,16 @@ A part of `AsyncClient`, which alone uses it. What a call means is in `calls`; n
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from .. import calls
 from ..spec import FunctionCode
 from .base import Base
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 
 class Tables(Base):
