@@ -5,9 +5,10 @@ reach beyond its memory is checked here, when it is built or bound to columns; r
 """
 
 cimport cython
-from cpython.buffer cimport PyBUF_CONTIG, PyBUF_CONTIG_RO, PyBuffer_Release, PyObject_GetBuffer
+from cpython.buffer cimport Py_buffer, PyBUF_CONTIG, PyBUF_STRIDED_RO, PyBuffer_Release, PyObject_GetBuffer
 from cpython.dict cimport PyDict_SetItem
-from cpython.list cimport PyList_GET_ITEM
+from cpython.list cimport PyList_GET_ITEM, PyList_New, PyList_SET_ITEM
+from cpython.ref cimport Py_INCREF
 from cpython.tuple cimport PyTuple_GET_ITEM
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
@@ -29,6 +30,9 @@ ENCODINGS = {"not finite": NOT_FINITE, "out of range": OUT_OF_RANGE, "no step": 
 SWAPS = {"bytes": SWAP_BYTES, "words": SWAP_WORDS, "halves": SWAP_HALVES, "host": order_host()}
 UNREAD = <uint32_t>NOT_READ
 LARGEST_EXPONENT = MAX_EXPONENT
+
+cdef enum:
+    WORTH_RELEASING = 1 << 16   # bytes of registers; fewer are decoded before another thread could have the GIL
 
 
 cdef void program_run(const mb_program* program, const uint16_t* image, const uint8_t* statuses,
@@ -65,6 +69,11 @@ cdef inline Py_ssize_t column_room(Py_ssize_t size, Py_ssize_t rows) noexcept no
     cdef Py_ssize_t unit = 64 if rows > 1 else 8
     size = (size + unit - 1) // unit * unit
     return size + 64 if size % 4096 == 0 else size
+
+
+cdef inline bint is_plain(const Py_buffer* view) noexcept:
+    """Whether a buffer has its registers in one dimension, one after the other."""
+    return view.ndim == 1 and view.itemsize == 2 and (view.strides[0] == 2 or view.shape[0] < 2)
 
 
 cdef class Program:
@@ -267,24 +276,33 @@ cdef class Program:
                             &statuses[row, 0] if with_statuses else NULL, columns.outputs, row)
 
     def run_single(self, image, out):
-        """Decode the only value of a program, without its quality; any types of buffers whose bytes fit."""
+        """Decode the only value of a program, without its quality; False where the image is no plain row of registers.
+
+        Types are not looked at: of the image any with two bytes will do, of `out` any whose bytes fit.
+        """
         cdef mb_output output
         cdef Py_buffer registers, values
         cdef const mb_value* value = self._value(0)
-        PyObject_GetBuffer(image, &registers, PyBUF_CONTIG_RO)
+        check(self.c.value_count == 1, "not one value", self.c.value_count)
+        PyObject_GetBuffer(image, &registers, PyBUF_STRIDED_RO)
         try:
+            if not is_plain(&registers):
+                return False
+            check(registers.len == 2 * <Py_ssize_t>self.c.image_size, "another size", registers.len)
             PyObject_GetBuffer(out, &values, PyBUF_CONTIG)
             try:
-                check(self.c.value_count == 1, "not one value", self.c.value_count)
-                check(registers.len == 2 * <Py_ssize_t>self.c.image_size, "another size", registers.len)
                 check(values.len == <Py_ssize_t>value.count * value.size, "another size", values.len)
                 output.values, output.raw, output.quality = <uint8_t*>values.buf, NULL, NULL
-                with nogil:
+                if registers.len < WORTH_RELEASING:
                     program_run(&self.c, <const uint16_t*>registers.buf, NULL, &output, 0)
+                else:
+                    with nogil:
+                        program_run(&self.c, <const uint16_t*>registers.buf, NULL, &output, 0)
             finally:
                 PyBuffer_Release(&values)
         finally:
             PyBuffer_Release(&registers)
+        return True
 
     cdef mb_value* _value(self, Py_ssize_t index) except NULL:
         check(0 <= index < self.c.value_count, "no such value", index)
@@ -368,11 +386,10 @@ cdef class Columns:
         cdef mb_value* value
         cdef uint32_t i
         check(0 <= row < self.rows, f"there are {self.rows} rows", row)
-        found = []
+        cdef list found = PyList_New(self.program.c.value_count)
         for i in range(self.program.c.value_count):
             value = &self.program.c.values[i]
-            if value.flags & VALUE_SINGLE:
-                found.append(object_of(value, &self.outputs[i], row))
-            else:
-                found.append(None)
+            one = object_of(value, &self.outputs[i], row) if value.flags & VALUE_SINGLE else None
+            Py_INCREF(one)  # the list takes a reference over
+            PyList_SET_ITEM(found, i, one)
         return found
