@@ -99,4 +99,4 @@ class Named(Base):
         """The plan of `read` for the same argument: ``print`` shows its requests. Nothing is sent."""
         from .. import tagcalls
 
-        return tagcalls.plan_of(self._settings.names(self.unit), what)
+        return tagcalls.plan_of(self._settings.names(self.unit), what, self._settings.learnt())
