@@ -42,7 +42,9 @@ class Settings:
         How many requests in flight have paid, 0 when that is not known; the client says so.
     """
 
-    __slots__ = ("_kept", "_names", "connections", "default", "in_flight", "learnt_file", "map", "options", "unit_limit")
+    __slots__ = (
+        "_kept", "_names", "connections", "default", "in_flight", "learnt_file", "map", "options", "unit_limit",
+    )  # fmt: skip
 
     def __init__(
         self, complete: Options, map: Map | None, learnt: Any, where: Where, unit_limit: int | None = None

@@ -90,7 +90,7 @@ class _Recipe(NamedTuple):
 
     program: Program
     dtype: np.dtype[Any]
-    count: int
+    elements: int
     finish: Callable[[NDArray[np.uint16], NDArray[Any]], Any] | None
 
 
