@@ -87,7 +87,7 @@ class Named(Base):
         from .. import tagcalls
 
         call = self._call(unit, timeout, deadline)
-        values = what if value is NOTHING else {what: value}
+        values = tagcalls.assigned(what, value)
         try:
             self._run(call, tagcalls.write(call, self._settings.names(call.unit), values, verify))
         finally:
