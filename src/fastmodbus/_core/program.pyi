@@ -1,4 +1,4 @@
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, final
 
 KINDS: tuple[str, ...]  # by mb_kind
@@ -9,7 +9,10 @@ SWAPS: dict[str, int]  # against ABCD with the registers in order; host: to be a
 UNREAD: int  # as the read of a member or factor: in no read
 LARGEST_EXPONENT: int
 
-def keyed(template: dict[str, Any], keys: tuple[str, ...], values: list[Any]) -> dict[str, Any]: ...
+@final
+class Record:
+    def __new__(cls, keys: Iterable[str]) -> Record: ...
+    def of(self, values: list[Any]) -> dict[str, Any]: ...
 
 @final
 class Program:
@@ -47,5 +50,7 @@ class Columns:
     program: Program
     rows: int
     def __new__(cls, program: Program, block: Any, rows: int) -> Columns: ...
+    @property
+    def spare_row(self) -> int: ...
     def offsets(self, index: int) -> tuple[int, int, int]: ...
     def objects(self, row: int) -> list[Any]: ...
