@@ -6,6 +6,7 @@ import math
 import pytest
 
 import fastmodbus as fm
+from polling import wait_for
 
 NAMES = ["hr0", "hr3", "hr7", "hr8"]
 
@@ -88,6 +89,37 @@ def test_a_unit_without_function_22_is_kept(device, tmp_path):
         with fm.connect(device.url, learnt=tmp_path / "plc.json") as client:
             client.write("hr20.3", True)
     assert [request.function for request in device.log] == [22, 3, 6, 3, 6]
+
+
+def test_how_many_in_flight_paid_is_kept(device, tmp_path):
+    kept = tmp_path / "plc.json"
+    with fm.connect(device.url, learnt=kept) as client:
+        client._link.core.learnt = 8  # whether it pays is the machine's business
+        client.read("hr20")
+        assert fm.ReadPlan(()).load(client.read_plan("hr20").save()).learnt.in_flight == 8
+    assert fm.ReadPlan(()).load(kept).learnt.in_flight == 8
+    with fm.connect(device.url, learnt=kept) as client:
+        assert client.stats.limit == 8
+        assert client.at(7, learnt=tmp_path / "7.json").read_plan("hr20").learnt.in_flight is None
+        client.read("hr20", fresh=True)
+    assert fm.ReadPlan(()).load(kept).learnt.in_flight == 8
+    with fm.connect(device.url, learnt=kept, in_flight=2) as client:
+        client.read("hr20")
+        assert client.stats.limit == 2
+    assert fm.ReadPlan(()).load(kept).learnt.in_flight == 8
+
+
+def test_what_a_poller_learns_is_kept_and_serves_the_clients_reads(device, tmp_path):
+    kept = tmp_path / "plc.json"
+    with fm.connect(device.url, learnt=kept) as client, fm.Poller() as poller:
+        poller.add(client, ["hr4", "hr6"], every="20ms", group="bridged")
+        poller.add(client, ["hr7", "hr8", "hr9"], every="20ms", group="with a hole")
+        wait_for(lambda: kept.exists() and fm.ReadPlan(()).load(kept).learnt.unbridged != (), "a gap")
+        wait_for(lambda: fm.ReadPlan(()).load(kept).learnt.holes == {"hr8": "hr8"}, "a hole")
+        learnt = fm.ReadPlan(()).load(kept).learnt
+        assert [(one.first, one.last) for one in learnt.unbridged] == [(4, 6)]  # beside each other, nothing is lost
+        assert [str(read) for read in client.read_plan(["hr4", "hr6"]).reads] == ["1/hr4", "1/hr6"]
+        assert math.isnan(client.read("hr8"))
 
 
 def test_nothing_new_writes_nothing(device, tmp_path):

@@ -328,6 +328,10 @@ def test_what_may_not_be_written_is_found_before_anything_is_sent(device, meter,
 def test_nothing_to_write(device, meter):
     with pytest.raises(ValueError, match="empty"):
         meter.write({})
+    with pytest.raises(TypeError, match="2 has no place to go"):
+        meter.write({"hr0": 1}, 2)
+    with pytest.raises(ValueError, match=r"tag 'hr0\.3' is 2; allowed are 0 to 1"):
+        meter.write("hr0.3", 2)
     with pytest.raises(TypeError, match="'hr0' alone"):
         meter.write("hr0")
     with pytest.raises(fm.ModbusError, match="read_only"):

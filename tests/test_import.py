@@ -11,7 +11,8 @@ from children import run_python
 
 NOT_LOADED = [
     "asyncio", "ssl", "http", "xml", "email", "multiprocessing", "concurrent", "unittest", "numpy.testing", "pandas",
-    "pyarrow", "xarray", "rich", "cyclopts", "pytest", "hypothesis", "msgspec", "sqlite3", "tomllib", "selectors",
+    "pyarrow", "xarray", "rich", "cyclopts", "pytest", "hypothesis", "msgspec", "sqlite3", "tomli", "tomllib",
+    "selectors",
 ]  # fmt: skip
 
 

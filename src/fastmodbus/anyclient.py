@@ -50,6 +50,10 @@ class AnyClient:
         self._parent = parent  # of a view: it keeps the client alive whose connection it uses
         self._closed = False
         self._companion: Any = None
+        if parent is None:
+            core = self._link.core
+            settings.in_flight = lambda: core.learnt
+            core.learnt = settings.known_in_flight
         if settings.unit_limit is not None:
             self._link.core.limit_unit(self.unit, settings.unit_limit)
 

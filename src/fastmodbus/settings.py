@@ -39,19 +39,24 @@ class Settings:
         Where what the unit teaches is kept.
     connections : callable
         How many connections the client has made so far; the client says so.
+    in_flight : callable
+        How many requests in flight have paid, 0 when that is not known; the client says so.
     """
 
-    __slots__ = ("_kept", "_names", "connections", "default", "learnt_file", "map", "options", "unit_limit")
+    __slots__ = (
+        "_kept", "_names", "connections", "default", "in_flight", "learnt_file", "map", "options", "unit_limit",
+    )  # fmt: skip
 
     def __init__(
         self, complete: Options, map: Map | None, learnt: Any, where: Where, unit_limit: int | None = None
     ) -> None:
         self.options, self.map, self.unit_limit = complete, map, unit_limit
         self.connections: Callable[[], int] = lambda: 0
+        self.in_flight: Callable[[], int] = lambda: 0
         self.default = _call_of(complete, where)
         self._names: dict[int, Names] = {}
         self.learnt_file: Path | None = None
-        self._kept: Learnt | None = None
+        self._kept: tuple[Learnt, int] | None = None
         if learnt is not None:
             from pathlib import Path
 
@@ -120,9 +125,8 @@ class Settings:
                 max_registers=self.default.max_registers,
                 max_bits=self.default.max_bits,
                 connections=self._made,
+                keep=self.keep,
             )
-            if unit == self.default.unit:
-                self._kept = self._names[unit].learnt
         return self._names[unit]
 
     def _made(self) -> int:
@@ -132,19 +136,32 @@ class Settings:
         """What was learnt before, where there is anything."""
         from .plan import Learnt
 
+        names = self.names(self.default.unit)
         if file.exists():
-            names = self.names(self.default.unit)
-            names.learn(Learnt.load(file), reactor.now() / 1e9)
-            self._kept = names.learnt
+            names.learn(Learnt.load(file), names.learnt, reactor.now() / 1e9)
+        self._kept = names.learnt, names.learnt.in_flight or 0
+
+    @property
+    def known_in_flight(self) -> int:
+        """How many requests in flight paid another day; 0 when that is not known."""
+        return self._kept[1] if self._kept else 0
+
+    def learnt(self) -> Learnt:
+        """All that the unit has taught, and what the connection has."""
+        names = self.names(self.default.unit)
+        in_flight = self.in_flight() or self.known_in_flight
+        return names.learnt if in_flight == (names.learnt.in_flight or 0) else names.learnt.with_in_flight(in_flight)
 
     def keep(self) -> None:
         """Write down what the unit has taught since the last time. A file that cannot be written fails no call."""
-        names = self._names.get(self.default.unit)
-        if self.learnt_file is None or names is None or names.learnt is self._kept:
+        if self.learnt_file is None or self._kept is None:
             return
-        self._kept = names.learnt
+        names, in_flight = self._names[self.default.unit], self.in_flight() or self._kept[1]
+        if names.learnt is self._kept[0] and in_flight == self._kept[1]:
+            return
+        self._kept = names.learnt, in_flight
         try:
-            self._kept.save(self.learnt_file)
+            self.learnt().save(self.learnt_file)
         except OSError as error:
             from logging import getLogger  # as long to load as all of the package
 

@@ -119,6 +119,7 @@ def test_plan(device, path):
     assert whole[0].startswith("7 tags in 2 requests per poll")
     small = output_of("plan", f"{device.url}?max_registers=4", "-m", path, "voltage_*").splitlines()
     assert small[0].startswith("3 tags in 2 requests per poll")
+    assert output_of("plan", "-m", path, "voltage_*") == output_of("plan", path, "voltage_*")
     assert output_of("plan", device.url, "hr0-299").splitlines()[0].startswith("1 tag in 3 requests")
     assert device.requests == 0
     assert "read what" in complaint_of(2, "plan", device.url)

@@ -307,3 +307,37 @@ def test_a_unit_that_comes_back() -> None:
     first = read_unit(9, 40)
     line.run(first)
     assert first.failures() == []
+
+
+def test_what_was_learnt_another_day() -> None:
+    model = CALM["answers out of order"]
+    line = model.automatic()
+    assert line.session.learnt == 0
+    spend(line, LEARNING, 100)
+    learnt = line.session.learnt
+    assert learnt > 1
+    line = model.automatic()
+    line.session.learnt = learnt
+    assert line.session.limit == line.session.learnt == learnt
+    assert spend(line, SAMPLE, 100) <= 1.1 * spend(model.fixed(learnt), SAMPLE, 100)
+
+
+def test_a_device_that_stood_one_at_a_time_another_day_is_tried_again_seldom() -> None:
+    model = ONLY_FIRST["answers only the first of a receive"]
+    line = model.automatic()
+    spend(line, LEARNING, 100)
+    assert line.session.learnt == 1
+    line = model.automatic()
+    line.session.learnt = 1
+    spend(line, SAMPLE, 100)
+    assert (line.session.limit, line.events["ONE_AT_A_TIME"]) == (1, 0)
+    line = CALM["answers out of order"].automatic()
+    line.session.learnt = 1
+    spend(line, 8000, 400)
+    assert line.session.limit > 1
+
+
+def test_a_window_that_was_chosen_is_not_learnt() -> None:
+    session = Session(4)
+    session.learnt = 2
+    assert (session.limit, session.learnt) == (4, 0)

@@ -60,7 +60,7 @@ def test_selections_are_remembered_up_to_a_number(names):
 
 def test_what_was_learnt_rests_and_is_forgotten(names):
     learnt = names.selection(["hr0", "hr1"]).plan.hole(1).learnt
-    names.learn(learnt, 100.0)
+    names.learn(learnt, names.learnt, 100.0)
     assert names.selection(["hr0", "hr1"]).plan.skipped == (1,)
     names.freshen(100.0 + REST)
     assert names.learnt is learnt

@@ -53,15 +53,15 @@ def test_what_one_selection_learnt_serves_the_others(wire):
 
 def test_facts_of_an_earlier_day(wire):
     names = names_of(wire)
-    names.learn(Learnt(holes={"hr3": "hr3", "hr5": "hr7"}), 0.0)
+    names.learn(Learnt(holes={"hr3": "hr3", "hr5": "hr7"}), names.learnt, 0.0)
     assert plan_of(names, ["hr1", "hr3"]).skipped == (1,)
     assert plan_of(names, ["hr5"]).skipped == ()
 
 
 def test_what_was_learnt_rests_from_the_first_fact_on(wire, monkeypatch):
     names = names_of(wire)
-    names.learn(Learnt(holes={"hr3": "hr3"}, request_cost=2.0), 100.0)
-    names.learn(Learnt(holes={"hr3": "hr3", "hr4": "hr4"}, request_cost=2.0), 600.0)
+    names.learn(Learnt(holes={"hr3": "hr3"}, request_cost=2.0), names.learnt, 100.0)
+    names.learn(Learnt(holes={"hr3": "hr3", "hr4": "hr4"}, request_cost=2.0), names.learnt, 600.0)
     names.freshen(100.0 + names_module.REST)
     assert set(names.learnt.holes) == {"hr3", "hr4"}
     names.freshen(101.0 + names_module.REST)

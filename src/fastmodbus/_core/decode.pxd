@@ -100,7 +100,6 @@ cdef inline void run_scattered(const mb_program* program, const mb_operation* op
     cdef uint32_t at = 0
     if program.values[items.value].flags & VALUE_COPIED:
         scattered_copies(&program.values[items.value], items, operation.count, image, outputs, row)
-        scattered_good(items, operation.count, outputs, row)
         return
     while at < operation.count:
         scattered_lanes(program, items + at, <int>min(<uint32_t>LANES, operation.count - at), image, statuses, outputs,

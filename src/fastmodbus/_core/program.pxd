@@ -33,9 +33,19 @@ cdef class Program:
     cdef mb_value* _value(self, Py_ssize_t index) except NULL
 
 
+cdef class Record:
+    cdef tuple keys
+    cdef list values        # those of the last dict
+    cdef dict newest        # the last dict, of which nobody else knows
+
+
 cdef class Columns:
     cdef readonly Program program
     cdef readonly Py_ssize_t rows
+    cdef list known             # the objects of a row that was not decoded again since
+    cdef Py_ssize_t known_row   # -1: there is none
     cdef Py_buffer block
     cdef bint has_block
     cdef mb_output* outputs
+
+    cdef void overwrite(self, Py_ssize_t row)

@@ -5,9 +5,11 @@ reach beyond its memory is checked here, when it is built or bound to columns; r
 """
 
 cimport cython
-from cpython.buffer cimport PyBUF_CONTIG, PyBUF_CONTIG_RO, PyBuffer_Release, PyObject_GetBuffer
+from cpython.buffer cimport Py_buffer, PyBUF_CONTIG, PyBUF_STRIDED_RO, PyBuffer_Release, PyObject_GetBuffer
 from cpython.dict cimport PyDict_SetItem
-from cpython.list cimport PyList_GET_ITEM
+from cpython.list cimport PyList_GET_ITEM, PyList_New, PyList_SET_ITEM
+from cpython.object cimport PyObject
+from cpython.ref cimport Py_INCREF
 from cpython.tuple cimport PyTuple_GET_ITEM
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
@@ -17,7 +19,7 @@ from fastmodbus._core.decode cimport decode_image
 from fastmodbus._core.encode cimport *
 from fastmodbus._core.lanes cimport mb_power, power_of
 from fastmodbus._core.meanings cimport check, is_number, missing_bits, set_value
-from fastmodbus._core.objects cimport object_of
+from fastmodbus._core.objects cimport is_same, object_of
 from fastmodbus._core.order cimport order_host
 from fastmodbus._core.values cimport *
 
@@ -29,6 +31,9 @@ ENCODINGS = {"not finite": NOT_FINITE, "out of range": OUT_OF_RANGE, "no step": 
 SWAPS = {"bytes": SWAP_BYTES, "words": SWAP_WORDS, "halves": SWAP_HALVES, "host": order_host()}
 UNREAD = <uint32_t>NOT_READ
 LARGEST_EXPONENT = MAX_EXPONENT
+
+cdef enum:
+    WORTH_RELEASING = 1 << 16   # bytes of registers; fewer are decoded before another thread could have the GIL
 
 
 cdef void program_run(const mb_program* program, const uint16_t* image, const uint8_t* statuses,
@@ -62,9 +67,14 @@ cdef Py_ssize_t columns_lay_out(const mb_program* program, Py_ssize_t rows, uint
 
 cdef inline Py_ssize_t column_room(Py_ssize_t size, Py_ssize_t rows) noexcept nogil:
     """Room for a column: never a multiple of a page, or columns would push each other out of the cache."""
-    cdef Py_ssize_t unit = 64 if rows > 1 else 8
+    cdef Py_ssize_t unit = 64 if rows > 2 else 8
     size = (size + unit - 1) // unit * unit
     return size + 64 if size % 4096 == 0 else size
+
+
+cdef inline bint is_plain(const Py_buffer* view) noexcept:
+    """Whether a buffer has its registers in one dimension, one after the other."""
+    return view.ndim == 1 and view.itemsize == 2 and (view.strides[0] == 2 or view.shape[0] < 2)
 
 
 cdef class Program:
@@ -243,6 +253,7 @@ cdef class Program:
         self._check_image(image.shape[0], statuses.shape[0])
         check(columns.program is self, "columns of another program", columns)
         check(0 <= row < columns.rows, f"there are {columns.rows} rows", row)
+        columns.overwrite(row)
         cdef const uint16_t* registers = &image[0] if image.shape[0] else NULL
         cdef const uint8_t* known = &statuses[0] if statuses.shape[0] else NULL
         with nogil:
@@ -259,6 +270,7 @@ cdef class Program:
               f"there are {rows} rows of {self.c.read_count} reads", statuses.shape[0])
         check(columns.program is self, "columns of another program", columns)
         check(rows <= columns.rows, f"there are {columns.rows} rows", rows)
+        columns.overwrite(columns.known_row)
         cdef bint with_images = rows > 0 and self.c.image_size > 0
         cdef bint with_statuses = rows > 0 and self.c.read_count > 0
         with nogil:
@@ -267,24 +279,33 @@ cdef class Program:
                             &statuses[row, 0] if with_statuses else NULL, columns.outputs, row)
 
     def run_single(self, image, out):
-        """Decode the only value of a program, without its quality; any types of buffers whose bytes fit."""
+        """Decode the only value of a program, without its quality; False where the image is no plain row of registers.
+
+        Types are not looked at: of the image any with two bytes will do, of `out` any whose bytes fit.
+        """
         cdef mb_output output
         cdef Py_buffer registers, values
         cdef const mb_value* value = self._value(0)
-        PyObject_GetBuffer(image, &registers, PyBUF_CONTIG_RO)
+        check(self.c.value_count == 1, "not one value", self.c.value_count)
+        PyObject_GetBuffer(image, &registers, PyBUF_STRIDED_RO)
         try:
+            if not is_plain(&registers):
+                return False
+            check(registers.len == 2 * <Py_ssize_t>self.c.image_size, "another size", registers.len)
             PyObject_GetBuffer(out, &values, PyBUF_CONTIG)
             try:
-                check(self.c.value_count == 1, "not one value", self.c.value_count)
-                check(registers.len == 2 * <Py_ssize_t>self.c.image_size, "another size", registers.len)
                 check(values.len == <Py_ssize_t>value.count * value.size, "another size", values.len)
                 output.values, output.raw, output.quality = <uint8_t*>values.buf, NULL, NULL
-                with nogil:
+                if registers.len < WORTH_RELEASING:
                     program_run(&self.c, <const uint16_t*>registers.buf, NULL, &output, 0)
+                else:
+                    with nogil:
+                        program_run(&self.c, <const uint16_t*>registers.buf, NULL, &output, 0)
             finally:
                 PyBuffer_Release(&values)
         finally:
             PyBuffer_Release(&registers)
+        return True
 
     cdef mb_value* _value(self, Py_ssize_t index) except NULL:
         check(0 <= index < self.c.value_count, "no such value", index)
@@ -326,14 +347,26 @@ cdef class Program:
             out[i >> 1] |= <uint16_t>text[i] << (0 if (i & 1) != swapped else 8)
 
 
-def keyed(dict template not None, tuple keys not None, list values not None):
-    """A copy of a dict that has these keys, with these values: what dict(zip(keys, values)) makes, in less time."""
-    cdef dict found = template.copy()
-    cdef Py_ssize_t i
-    check(len(keys) <= len(values), "too few values", len(values))
-    for i in range(len(keys)):
-        PyDict_SetItem(found, <object>PyTuple_GET_ITEM(keys, i), <object>PyList_GET_ITEM(values, i))
-    return found
+cdef class Record:
+    """Makes dicts with always the same keys. What is what it was the last time is not entered again, but copied."""
+
+    def __cinit__(self, keys):
+        self.keys = tuple(keys)
+        self.values = [None] * len(self.keys)
+        self.newest = dict.fromkeys(self.keys)
+
+    def of(self, list values not None):
+        """A dict of these values, one for each key; there may be more."""
+        cdef Py_ssize_t i
+        cdef object value
+        check(len(self.keys) <= len(values), "too few values", len(values))
+        with cython.critical_section(self):
+            for i in range(len(self.keys)):
+                value = <object>PyList_GET_ITEM(values, i)
+                if PyList_GET_ITEM(self.values, i) != <PyObject*>value:
+                    PyDict_SetItem(self.newest, <object>PyTuple_GET_ITEM(self.keys, i), value)
+                    self.values[i] = value
+            return self.newest.copy()
 
 
 @cython.no_gc_clear     # see Batch
@@ -343,6 +376,7 @@ cdef class Columns:
     def __cinit__(self, Program program not None, block, Py_ssize_t rows):
         self.program = program
         self.rows = rows
+        self.known_row = -1
         PyObject_GetBuffer(block, &self.block, PyBUF_CONTIG)
         self.has_block = True
         check(self.block.len >= program.block_size(rows), "too small a block", self.block.len)
@@ -363,16 +397,37 @@ cdef class Columns:
         cdef const uint8_t* start = <const uint8_t*>self.block.buf
         return out.values - start, raw - start, out.quality - start
 
+    @property
+    def spare_row(self):
+        """Another row than `objects` was asked for last: decode into that, and it sees what has not changed."""
+        return 1 if self.known_row == 0 and self.rows > 1 else 0
+
+    cdef void overwrite(self, Py_ssize_t row):
+        """A row will be decoded: it is no measure for others any more."""
+        if row == self.known_row:
+            self.known_row, self.known = -1, None
+
     def objects(self, Py_ssize_t row):
-        """A row as Python objects, in the order of the values; an array is None here."""
+        """A row as Python objects, in the order of the values; an array is None here.
+
+        What is the same as in the row that was asked for last is the same object.
+        """
         cdef mb_value* value
+        cdef mb_output* out
+        cdef list known = self.known if row != self.known_row else None
+        cdef list found = PyList_New(self.program.c.value_count)
         cdef uint32_t i
         check(0 <= row < self.rows, f"there are {self.rows} rows", row)
-        found = []
         for i in range(self.program.c.value_count):
             value = &self.program.c.values[i]
-            if value.flags & VALUE_SINGLE:
-                found.append(object_of(value, &self.outputs[i], row))
+            out = &self.outputs[i]
+            if not value.flags & VALUE_SINGLE:
+                one = None
+            elif known is not None and is_same(value, out, row, self.known_row):
+                one = <object>PyList_GET_ITEM(known, i)
             else:
-                found.append(None)
-        return found
+                one = object_of(value, out, row)
+            Py_INCREF(one)  # the list takes a reference over
+            PyList_SET_ITEM(found, i, one)
+        self.known, self.known_row = found, row
+        return found.copy()

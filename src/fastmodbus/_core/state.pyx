@@ -5,7 +5,7 @@ from libc.stdint cimport int32_t, uint8_t, uint16_t, uint32_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy, memset
 
-from fastmodbus._core.pace cimport pace_limit
+from fastmodbus._core.pace cimport pace_learnt, pace_limit, pace_recall
 from fastmodbus._core.session cimport *
 from fastmodbus._core.statistics cimport *
 from fastmodbus._core.trace cimport *
@@ -56,6 +56,21 @@ cdef class SessionState:
         found = pace_limit(&self.c.pace)
         self.leave()
         return found
+
+    @property
+    def learnt(self):
+        """How many in flight have paid, for another day; 0 when nothing was learnt. Set before anything is sent."""
+        cdef int32_t found
+        self.enter()
+        found = pace_learnt(&self.c.pace)
+        self.leave()
+        return found
+
+    @learnt.setter
+    def learnt(self, int32_t in_flight):
+        self.enter()
+        pace_recall(&self.c.pace, in_flight)
+        self.leave()
 
     @property
     def in_flight(self):

@@ -89,7 +89,7 @@ class Named(Base):
         from .. import tagcalls
 
         call = self._call(unit, timeout, deadline)
-        values = what if value is NOTHING else {what: value}
+        values = tagcalls.assigned(what, value)
         try:
             await self._run(call, tagcalls.write(call, self._settings.names(call.unit), values, verify))
         finally:
@@ -99,4 +99,4 @@ class Named(Base):
         """The plan of `read` for the same argument: ``print`` shows its requests. Nothing is sent."""
         from .. import tagcalls
 
-        return tagcalls.plan_of(self._settings.names(self.unit), what)
+        return tagcalls.plan_of(self._settings.names(self.unit), what, self._settings.learnt())

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
+import warnings
 from collections.abc import Sequence
 
 from .outcome import INTERRUPTED, PIPE_CLOSED, USAGE, complain
@@ -36,6 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         0: done. 1: the device, the connection or a file failed; stderr says in one line why. 2: the command was
         not understood, and nothing was sent. 130: Ctrl-C. 141: the reader of the output has gone.
     """
+    warnings.showwarning = _warn
     try:
         from .app import run
 
@@ -53,6 +55,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         _leave_pipe()
         return PIPE_CLOSED
+
+
+def _warn(message: Warning | str, *_: object, **__: object) -> None:
+    """A warning in one line, without the place in the program that it came from."""
+    print(f"fastmodbus: {message}", file=sys.stderr)
 
 
 def _leave_pipe() -> None:

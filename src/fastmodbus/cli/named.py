@@ -68,12 +68,22 @@ def plan(where: str, texts: Sequence[str], line: Line, map: str | None) -> None:
     if map is None and Path(where).suffix == ".toml":
         where, map = "127.0.0.1", where
     device = load(map)
+    if device is not None and _is_named(where, device):
+        where, texts = "127.0.0.1", [where, *texts]
     wanted = wanted_tags(texts, device)
     with reading_the_command():
         target = options.parse_url(where)
         given = target.options.given() | {name: value for name, value in line.options().items() if value is not None}
         with Client(target.host or "127.0.0.1", target.port, map=device, **given) as client:
             print(client.read_plan(wanted))
+
+
+def _is_named(text: str, device: Map) -> bool:
+    """Whether what stands where a URL might is something to read: nobody needs a URL for a plan."""
+    try:
+        return bool(resolve(text, device))
+    except ValueError:
+        return False
 
 
 def load(map: str | None) -> Map | None:

@@ -134,7 +134,8 @@ def _resolve(text: str, names: Mapping[str, Tag]) -> tuple[Tag, ...]:
             return matching
         if not names:
             raise
-        raise ValueError(f"no tag is called {text!r}{did_you_mean(text, names)}, and as an address: {error}") from None
+        hint = did_you_mean(text, names) or "."
+        raise ValueError(f"no tag is called {text!r}{hint} Nor is it an address: {error}") from None
 
 
 def _check_tags(map: Map) -> None:

@@ -9,12 +9,12 @@ from __future__ import annotations
 import csv
 import io
 import re
-import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
+import tomli
 from msgspec import Meta, Struct
 
 from ..address import did_you_mean
@@ -167,8 +167,8 @@ def _text(path: Path) -> str:
 def read_toml(path: Path) -> dict[str, Any]:
     """The tables of a TOML file; MapError when it cannot be read."""
     try:
-        return tomllib.loads(_text(path))
-    except tomllib.TOMLDecodeError as error:
+        return tomli.loads(_text(path))
+    except tomli.TOMLDecodeError as error:
         raise map_error(f"is not TOML: {error}", file=str(path)) from None
 
 

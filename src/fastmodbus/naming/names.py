@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping
+from threading import Lock
 from typing import Any
 
 import msgspec
@@ -34,6 +35,8 @@ class Names:
         The client's limits; the map's may be smaller.
     connections : callable
         How many connections were made so far: what never changes is read again over each.
+    keep : callable
+        Writes down what was learnt, where that is wanted: for who learns outside of a call of the client.
 
     Attributes
     ----------
@@ -43,9 +46,9 @@ class Names:
 
     def __init__(
         self, map: Map | None, *, unit: int, max_registers: int, max_bits: int,
-        connections: Callable[[], int] = lambda: 0,
+        connections: Callable[[], int] = lambda: 0, keep: Callable[[], None] = lambda: None,
     ) -> None:  # fmt: skip
-        self.map, self.connections = map, connections
+        self.map, self.connections, self.keep = map, connections, keep
         own = Limits(max_registers=max_registers, max_bits=max_bits)
         self._limits = own if map is None else own.narrowed(map.limits)
         self._unit = unit
@@ -53,6 +56,7 @@ class Names:
         self._selections: dict[Any, Selection] = {}
         self._recent: tuple[Any, Any] = None, None
         self.learnt = Learnt()
+        self._lock = Lock()
         self._learnt_at: float | None = None
         self._said: set[tuple[str, str]] = set()
         self._constants: dict[Tag, Any] = {}
@@ -60,11 +64,12 @@ class Names:
 
     # -------------------------------------------------------------------------------------------- what was learnt
 
-    def learn(self, learnt: Learnt, now: float) -> None:
-        """Take facts over, learnt or loaded at this time, in seconds."""
-        self.learnt = learnt
-        if self._learnt_at is None:
-            self._learnt_at = now
+    def learn(self, learnt: Learnt, before: Learnt, now: float) -> None:
+        """Take over what was learnt, or loaded, at this time, in seconds; ``before``: what it began with."""
+        with self._lock:  # a poller's supervisor learns beside the client's callers
+            self.learnt = self.learnt.advanced(before, learnt)
+            if self._learnt_at is None:
+                self._learnt_at = now
 
     def freshen(self, now: float, fresh: bool = False) -> None:
         """Give what was refused another chance when it has rested: the device may have been starting, or changed.
@@ -74,7 +79,8 @@ class Names:
         if fresh:
             self.forget_constants()
         if self._learnt_at is not None and (fresh or now - self._learnt_at > REST):
-            self.learnt, self._learnt_at = Learnt(request_cost=self.learnt.request_cost), None
+            known = self.learnt
+            self.learnt, self._learnt_at = Learnt(request_cost=known.request_cost, in_flight=known.in_flight), None
 
     def unsaid(self, tags: Iterable[Tag]) -> list[Tag]:
         """Those of these holes that were not logged yet."""
@@ -90,12 +96,12 @@ class Names:
         self._cost.note(len(plan.reads), plan.registers - bits + bits // REGISTER, ns)
         cost = self._cost.value()
         if cost is not None and differs(cost, self.learnt.request_cost or DEFAULT_REQUEST_COST):
-            self.learn(msgspec.structs.replace(self.learnt, request_cost=cost), now)
+            self.learn(msgspec.structs.replace(self.learnt, request_cost=cost), self.learnt, now)
 
     def lacks_mask_write(self, unit: int, now: float) -> None:
         """Remember that a unit has no function 22."""
         units = (*self.learnt.no_mask_write, unit)
-        self.learn(msgspec.structs.replace(self.learnt, no_mask_write=units), now)
+        self.learn(msgspec.structs.replace(self.learnt, no_mask_write=units), self.learnt, now)
 
     # -------------------------------------------------------------------------------------------- what never changes
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from .._core.program import keyed
+from .._core.program import Record
 from ..plan import ReadPlan
 from ..tags import Tag
 from ..values import Decoder
@@ -58,8 +58,8 @@ class Selection:
     """
 
     __slots__ = (
-        "_keys", "_pick", "_rest", "_rest_of", "_template", "decoder", "fixed", "keys", "once", "plan", "requests",
-        "single", "stages",
+        "_pick", "_record", "_rest", "_rest_of", "decoder", "fixed", "keys", "once", "plan", "requests", "single",
+        "stages",
     )  # fmt: skip
 
     def __init__(
@@ -68,7 +68,7 @@ class Selection:
         self.keys, self.single, self.once, self.fixed = keys, single, once, fixed
         self._rest: Selection | None = None
         self._rest_of: Mapping[Tag, Any] | None = None
-        self._keys, self._template = tuple(keys), dict.fromkeys(keys)
+        self._record = Record(keys)
         self._pick = _picker(tuple(keys.values()), len(plan.tags) + len(fixed))
         self.follow(plan)
 
@@ -82,7 +82,7 @@ class Selection:
     def result(self, values: list[Any]) -> Any:
         """The values of the plan's tags, by their numbers, and those that are known, as the caller wants them."""
         found = self._pick(values + [own(value) for value in self.fixed.values()] if self.fixed else values)
-        return found[0] if self.single else keyed(self._template, self._keys, found)
+        return found[0] if self.single else self._record.of(found)
 
     def by(self, plan: ReadPlan) -> Selection:
         """The same by another generation of the plan."""

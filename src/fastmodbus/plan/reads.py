@@ -5,9 +5,10 @@ Pure values, of which only what was learnt goes to files; ``planner`` makes them
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Annotated, Literal, NamedTuple, TypeVar
 
 import msgspec
 
@@ -18,6 +19,8 @@ from .packing import Piece
 
 FUNCTIONS = {"co": 1, "di": 2, "hr": 3, "ir": 4}
 Table = tuple[int, str]  # unit, area
+MOST_IN_FLIGHT = 16  # that a client finds out by itself
+_T = TypeVar("_T")
 
 
 class Member(NamedTuple):
@@ -98,6 +101,8 @@ class Learnt(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         Measured cost of one more request, in registers.
     no_mask_write : sequence of int
         Units that do not have function 22.
+    in_flight : int, optional
+        Requests in flight that paid, of a client that learns how many do; 1 for a device that stands no more.
     """
 
     format: Literal["fastmodbus-learnt/1"] = "fastmodbus-learnt/1"
@@ -106,6 +111,26 @@ class Learnt(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     split: tuple[Apart, ...] = ()
     request_cost: float | None = None
     no_mask_write: tuple[int, ...] = ()
+    in_flight: Annotated[int, msgspec.Meta(ge=1, le=MOST_IN_FLIGHT)] | None = None
+
+    def advanced(self, before: Learnt, after: Learnt) -> Learnt:
+        """These facts with what changed between two others: who learns beside another takes nothing back from it."""
+        if self is before:
+            return after
+        cost = self.request_cost if after.request_cost == before.request_cost else after.request_cost
+        holes = _advanced(self.holes.items(), before.holes.items(), after.holes.items())
+        return Learnt(
+            holes=dict(holes),
+            unbridged=_advanced(self.unbridged, before.unbridged, after.unbridged),
+            split=_advanced(self.split, before.split, after.split),
+            request_cost=cost,
+            no_mask_write=_advanced(self.no_mask_write, before.no_mask_write, after.no_mask_write),
+            in_flight=self.in_flight,
+        )
+
+    def with_in_flight(self, in_flight: int) -> Learnt:
+        """These facts, and how many requests in flight paid."""
+        return msgspec.structs.replace(self, in_flight=in_flight)
 
     def save(self, path: str | Path) -> None:
         """Write the facts to a file, as JSON."""
@@ -131,6 +156,13 @@ class Learnt(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         except (msgspec.DecodeError, ValueError) as error:
             where = "" if text else f"{source}: "
             raise ValueError(f"{where}these are no learnt facts of a plan: {error}") from None
+
+
+def _advanced(mine: Iterable[_T], before: Iterable[_T], after: Iterable[_T]) -> tuple[_T, ...]:
+    """Without what was taken away between before and after, and with what came."""
+    known, now = set(before), list(after)
+    kept = [one for one in mine if one not in known or one in now]
+    return tuple(dict.fromkeys([*kept, *(one for one in now if one not in known)]))
 
 
 @dataclass(frozen=True, slots=True)

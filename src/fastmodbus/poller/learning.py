@@ -61,14 +61,30 @@ class Learning:
             self.feed.swap(self._refinement.conclude(plan, self._begun))
         elif self.feed.job is not None:
             self.feed.job.watch(False)
-        if self._answered:
-            self.names.learn(self.feed.plan.learnt, now() / 1e9)
-        self._begin()
-        self._again_at = now() + int(REST * 1e9)
+        self._tell()
         return self.names.unsaid(plan.tags[number] for number in holes)
 
-    def freshen(self) -> None:
-        """Give what was refused another chance when it has rested."""
-        if self._again_at is not None and now() >= self._again_at:
+    def _tell(self) -> None:
+        """Let the client's other reads know, and a later process, if the device answered anything at all."""
+        if self._answered:
+            self.names.learn(self.feed.plan.learnt, self._begun.learnt, now() / 1e9)
+            self.names.keep()
+        self._begin()
+        self._again_at = now() + int(REST * 1e9)
+
+    def tend(self) -> None:
+        """From time to time: see whether the search is over, and give what was refused another chance."""
+        if self._refinement.begun:
+            self._see_whether_over()
+        elif self._again_at is not None and now() >= self._again_at:
             self.feed.swap(self.feed.plan.forget())
             self._begin()
+
+    def _see_whether_over(self) -> None:
+        """A finer plan that is answered ends the search: nobody reports a row without refusals."""
+        rows = self.feed.last(1)
+        if rows is not None and rows.decoder is self.feed.decoder:
+            statuses = set(rows.statuses[-1].tolist())
+            if 0 in statuses and not statuses & _REFUSED:
+                self._answered = True
+                self._tell()

@@ -105,7 +105,7 @@ class Supervisor:
         if step:
             log.warning("the wall clock was set by %+.3f s: a new chunk begins", step)
         for learning in list(self._learning.values()):
-            learning.freshen()
+            learning.tend()
 
     # -------------------------------------------------------------------------------------------- feeds
 

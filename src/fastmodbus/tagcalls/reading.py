@@ -19,7 +19,7 @@ from .._core.reactor import now
 from ..calls import Call, Steps
 from ..explain import error_of
 from ..naming import Names, Selection
-from ..plan import ReadPlan
+from ..plan import Learnt, ReadPlan
 from ..plan.refining import REFUSALS, ReadKey, Refinement, read_key
 from ..quality import quality_of
 from ..spec import Status
@@ -125,7 +125,7 @@ class _Poll:
             )
         plan = self.refinement.conclude(self.plan, self.selection.plan)
         if plan is not self.selection.plan:
-            names.learn(plan.learnt, now() / 1e9)
+            names.learn(plan.learnt, self.selection.plan.learnt, now() / 1e9)
 
     def values(self) -> list[Any]:
         """The values of the plan's tags, by their numbers."""
@@ -166,6 +166,7 @@ def _first_failure(poll: _Poll, partial: Any) -> Exception:
     return found[0]
 
 
-def plan_of(names: Names, what: Any) -> ReadPlan:
-    """The plan that `read` uses, in its newest generation."""
-    return names.to_read(what).plan
+def plan_of(names: Names, what: Any, learnt: Learnt | None = None) -> ReadPlan:
+    """The plan that `read` uses, in its newest generation; with all that was learnt, where more than plans need is."""
+    plan = names.to_read(what).plan
+    return plan if learnt is None or learnt is plan.learnt else plan.informed(learnt)

@@ -15,6 +15,7 @@ import numpy as np
 from .. import calls, errors, spec
 from .._core.reactor import now
 from ..address import BIT_AREAS
+from ..anyclient import NOTHING
 from ..calls import Call, Steps
 from ..naming import Names
 from ..spec import FunctionCode
@@ -48,10 +49,19 @@ class _Piece(NamedTuple):
 _BitsOf = dict[tuple[int, int], tuple[int, int]]  # unit and register: which of its bits, and their values
 
 
+def assigned(what: Any, value: Any = NOTHING) -> Mapping[str, Any]:
+    """What `Client.write` is to write where: of one place and its value, or of a mapping alone."""
+    if isinstance(what, Mapping):
+        if value is not NOTHING:
+            raise TypeError(f"write takes a mapping alone: {value!r} has no place to go")
+        return what
+    if value is NOTHING:
+        raise TypeError(f"write needs where and what, or a mapping of these, not {what!r} alone")
+    return {what: value}
+
+
 def write(call: Call, names: Names, values: Mapping[str, Any], verify: bool) -> Steps[None]:
     """Write named values, neighbours in one request; see `Client.write`. All is checked before a byte is written."""
-    if not isinstance(values, Mapping):
-        raise TypeError(f"write needs where and what, or a mapping of these, not {values!r} alone")
     if not values:
         raise ValueError("what to write is empty")
     tags = {key: names.writable(key) for key in values}

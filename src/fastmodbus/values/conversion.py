@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import lru_cache
-from typing import Any
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache, partial
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +22,7 @@ _TYPE = re.compile(
     r"(?P<name>[a-z_]\w*)(?P<high>\.hi)?(?:@(?P<order>\w+))?(?P<array>\[(?P<count>\d*)\])?", re.IGNORECASE
 )
 _UINT16 = np.dtype(np.uint16)
+_Array, _empty = np.ndarray, np.empty  # `decode` of few registers is a matter of nanoseconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,12 +85,32 @@ def type_of(text: str | Address) -> Type:
     return Type(kind, value_order(kind, match["order"]), 0, bool(match["high"]), count, text.strip())
 
 
+class _Recipe(NamedTuple):
+    """How so many registers become values: the program, what it makes, and what is left to do to that."""
+
+    program: Program
+    dtype: np.dtype[Any]
+    elements: int
+    finish: Callable[[NDArray[np.uint16], NDArray[Any]], Any] | None
+
+
 @lru_cache(maxsize=512)
-def _recipe(text: str | Address, registers: int) -> tuple[Program, np.dtype[Any], int, Type]:
-    """How so many registers become values: the program, their dtype and number, the type."""
+def _recipe(text: str | Address, registers: int) -> _Recipe:
     type = type_of(text)
     count = type.elements(registers)
-    return (*_program(type, count), count, type)
+    return _Recipe(*_program(type, count), count, _finish(type))
+
+
+def _finish(type: Type) -> Callable[[NDArray[np.uint16], NDArray[Any]], Any] | None:
+    """What makes of registers and of what a program made of them the values that are wanted."""
+    if type.count is None:
+        array = _finish(replace(type, count=1))
+        return (lambda _, values: values.item()) if array is None else lambda *both: array(*both).item()
+    if type.kind.kind == "str":
+        return lambda _, values: texts(values, type.kind.bits // 8)
+    if type.kind.kind == "bcd":
+        return partial(_decimal, type.kind)
+    return None
 
 
 @lru_cache(maxsize=512)
@@ -129,16 +150,13 @@ def decode(words: Sequence[int] | NDArray[np.uint16], type: str | Address) -> An
     The specification has 16-bit registers, high byte first (Application Protocol V1.1b3, 4.2 and 4.3), and leaves wider
     values to the device; the letters behind ``@`` say how it sends them.
     """
-    plain = isinstance(words, np.ndarray) and words.dtype is _UINT16 and words.ndim == 1 and words.flags.c_contiguous
-    array: Any = words if plain else checks.registers("words", words)
-    program, dtype, count, found = _recipe(type, len(array))
-    values = np.empty(count, dtype)
-    program.run_single(array, values)
-    if found.kind.kind == "str":
-        values = texts(values, found.kind.bits // 8)
-    elif found.kind.kind == "bcd":
-        values = _decimal(found.kind, array, values)
-    return values if found.count is not None else values.item()
+    array: Any = words if isinstance(words, _Array) and words.dtype is _UINT16 else checks.registers("words", words)
+    program, dtype, count, finish = _recipe(type, array.size)
+    values = _empty(count, dtype)
+    if not program.run_single(array, values):
+        array = checks.registers("words", words)
+        program.run_single(array, values)
+    return values if finish is None else finish(array, values)
 
 
 def _decimal(kind: ValueType, words: NDArray[np.uint16], numbers: NDArray[Any]) -> NDArray[Any]:

@@ -58,7 +58,7 @@ class Decoder:
 
     def __init__(self, plan: ReadPlan, *, factors: Mapping[str, int] | None = None) -> None:
         self.plan = plan
-        self._spare: list[Table] = []  # of one row, to be used again: `values` is called over and over
+        self._spare: list[Table] = []  # of two rows, taken in turn: `values` is called over and over
         self._arrays = [number for number, tag in enumerate(plan.tags) if tag.address.count is not None]
         self._labelled = [number for number, tag in enumerate(plan.tags) if tag.labels and tag.address.count is None]
         sizes = [(read.count + 1) // 2 if read.area in BIT_AREAS else read.count for read in plan.reads]
@@ -185,10 +185,11 @@ class Decoder:
         `Table.raw` where the tag is an integer without scale, missing values and valid range.
         """
         table = self._take_table()
-        self.run(image, table, 0, statuses)
-        found = table.columns.objects(0)
+        row = table.columns.spare_row
+        self.run(image, table, row, statuses)
+        found = table.columns.objects(row)
         for number in self._arrays:
-            found[number] = self._array(table, number)
+            found[number] = self._array(table, row, number)
         for number in self._labelled:
             if found[number] is not None:
                 found[number] = self.plan.tags[number].labels.get(found[number], found[number])
@@ -199,14 +200,14 @@ class Decoder:
         try:
             return self._spare.pop()
         except IndexError:
-            return Table(self, 1)
+            return Table(self, 2)
 
-    def _array(self, table: Table, number: int) -> NDArray[Any]:
+    def _array(self, table: Table, row: int, number: int) -> NDArray[Any]:
         tag = self.plan.tags[number]
         plain = tag.address.kind.kind in ("int", "uint") and tag.raw and not tag.missing and tag.valid is None
         # A read that failed has no integers to show.
-        integers = plain and not table.quality(number).any()
-        found: NDArray[Any] = (table.raw(number) if integers else table.values(number))[0]
+        integers = plain and not table.quality(number)[row].any()
+        found: NDArray[Any] = (table.raw(number) if integers else table.values(number))[row]
         return found.copy()
 
 

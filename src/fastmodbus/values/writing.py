@@ -66,9 +66,11 @@ def encode_tag(tag: Tag, value: Any, *, exponent: int | None = None) -> Encoded:
     address = tag.address
     what = f"tag {tag.name!r}" if tag.name == str(address) else f"tag {tag.name!r} ({address})"
     values = _elements(what, tag, value)
+    kind = address.kind
+    if kind.kind == "bool" and address.count is None:
+        values = [checks.boolean(what, values[0])]
     if address.area in BIT_AREAS:
         return Encoded(checks.bits(what, values))
-    kind = address.kind
     if kind.kind == "bool":
         return Encoded(*encode_bits(what, values, address.bit or 0))
     if kind.kind == "str":
