@@ -50,13 +50,19 @@ cdef class Session(SessionState):
             session_detach(&self.c, &batch.c, status)
             batch.owner = None
 
-    def finished(self, batches not None):
-        """Those of the given batches that are over; empty if none came to its end since this was asked last."""
+    def finished(self, dict waiting not None):
+        """Take the batches that are over out of a dict, and detach them; returns what the dict had for each.
+
+        Empty if none came to its end since this was asked last.
+        """
         cdef Batch batch
         if self.c.queues.finished == self.finished_before:
             return []
         self.finished_before = self.c.queues.finished
-        return [batch for batch in batches if batch.c.unfinished == 0]
+        over = [batch for batch in waiting if batch.c.unfinished == 0]
+        for batch in over:
+            batch.owner = None
+        return [waiting.pop(batch) for batch in over]
 
     @property
     def busy(self):
