@@ -64,6 +64,13 @@ cdef class Session(SessionState):
             batch.owner = None
         return [waiting.pop(batch) for batch in over]
 
+    def has_news(self, int64_t due, int64_t now):
+        """Whether batches are over that finished() has not told of, or there is something to log or to do before `due`;
+        ask after data_to_send.
+        """
+        return (self.c.queues.finished != self.finished_before or self.c.event_count != 0
+                or self.c.trace.ring is not NULL or session_next_deadline(&self.c, now) < due)
+
     @property
     def busy(self):
         """Whether a batch is not over."""

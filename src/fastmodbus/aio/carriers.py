@@ -71,7 +71,7 @@ class Carrier(Protocol):
 class InTurns:
     """What the core's pump does, for a carrier whose bytes pass through Python.
 
-    It has `send`, `receive`, `acknowledge`, and a buffer for what is received; `broken`: sending failed.
+    It has a buffer for what is received; `broken`: sending failed.
     """
 
     buffer: memoryview
@@ -93,24 +93,31 @@ class InTurns:
         raise NotImplementedError
 
     def acknowledge(self) -> None:
-        """Tell the peer at once what has arrived; look again later for what is there already."""
+        """Tell the peer at once what has arrived."""
+
+    def more(self, size: int) -> bool:
+        """Whether more may be there after so many bytes were received."""
+        return True
 
     def turn(self, readable: bool) -> int:
-        """Send; and where the socket is readable receive, and again as long as something comes, for a while."""
-        alive = self._dispatch()
-        turns = _TURNS if readable else 0
-        while alive and turns:
-            turns -= 1
-            size = self._take()
-            if size == AGAIN:
-                break
-            alive = size != GONE and self._dispatch()
-        if not alive:
+        """Send, or where the socket is readable receive and send, again as long as something comes, for a while."""
+        if not (self._receive() if readable else self._dispatch()):
             return LOST
-        if readable and self._unacknowledged and self._session.in_flight:
+        session = self._session
+        if readable and self._unacknowledged and session.in_flight:
             self._unacknowledged = False
             self.acknowledge()
-        return NEWS
+        return NEWS if session.has_news(self.due, reactor.now()) else QUIET
+
+    def _receive(self) -> bool:
+        """False when the connection is gone."""
+        for _ in range(_TURNS):
+            size = self._take()
+            if size == GONE or not self._dispatch():
+                return False
+            if size == AGAIN or not self.more(size):
+                break
+        return True
 
     def _dispatch(self) -> bool:
         """Send what may be sent, an idle connection looked at before. False when it is gone."""

@@ -75,6 +75,9 @@ class SecureCarrier(InTurns, WatchedSocket):
             self._loop.call_soon(self._driver.readable)  # of that the loop sees nothing
         return outcome
 
+    def more(self, size: int) -> bool:
+        return size == len(self.buffer) or self._socket.pending() > 0
+
     def send(self, data: bytes, ends: list[int]) -> int:
         at = 0
         try:
