@@ -69,6 +69,7 @@ def run(rows: list[Row], effort: Effort, polled: tuple[str, ...]) -> dict[str, A
             results["values"] = extras.values()
             results["named"] = extras.named(session, effort.rounds)
             results["asynchronous"] = extras.asynchronous(session, effort.rounds)
+            results["secure"] = extras.secure(session, effort.rounds)
             results["recording"] = extras.recording()
             _say("polling")
             results["polling"] = polling.everything(session, effort, whole=len(rows) == len(ROWS))

@@ -24,6 +24,7 @@ CALLS = 50
 REGISTERS = 10
 OUT = np.zeros(BATCH * 125, np.uint16)
 WAYS: dict[str, dict[str, Any]] = {
+    "default": {},
     "separate": {"in_flight": TASKS},
     "coalesced": {"in_flight": TASKS, "coalesce": True},
 }
@@ -45,6 +46,8 @@ async def _bulk(host: str, port: int, rounds: int, how: str, figures: Figures) -
     """One call of 480 requests, awaited, and the same from the blocking client."""
     with fm.Client(host, port, **WAYS[how]) as blocking:
         async with fm.AsyncClient(host, port, **WAYS[how]) as client:
+            blocking.read_holding_registers(0, OUT.size, out=OUT)  # connects, and begins to learn
+            await client.read_holding_registers(0, OUT.size, out=OUT)
             for _ in range(rounds):
                 started = _now()
                 blocking.read_holding_registers(0, OUT.size, out=OUT)
@@ -90,6 +93,8 @@ async def _measure(host: str, port: int, rounds: int) -> Figures:
         await _bulk(host, port, rounds, how, figures)
     peers = await _peers(host, port)
     ours = {how: fm.AsyncClient(host, port, **wanted) for how, wanted in WAYS.items()}
+    for client in ours.values():
+        await _tasks({}, "", lambda at, c=client: c.read_holding_registers(at, REGISTERS))
     for _ in range(rounds):
         for how, client in ours.items():
             await _tasks(figures, f"fastmodbus, {how}", lambda at, c=client: c.read_holding_registers(at, REGISTERS))

@@ -119,6 +119,12 @@ def asynchronous(session: Session, rounds: int) -> dict[str, list[float]]:
     return {name: [float(one) for one in taken] for name, *taken in (line.split("\t") for line in out.splitlines())}
 
 
+def secure(session: Session, rounds: int) -> dict[str, list[float]]:
+    """Microseconds a request, round by round: long reads over TLS, and a bare ``ssl`` socket; see ``secure``."""
+    out = _python("-m", "benchmarks.secure", session.server.host, str(session.server.port), str(rounds))
+    return {name: [float(one) for one in taken] for name, *taken in (line.split("\t") for line in out.splitlines())}
+
+
 def recording() -> dict[str, float]:
     """Values written a second, and what a plant takes; see ``recording``."""
     lines = _python("-m", "benchmarks.recording").splitlines()

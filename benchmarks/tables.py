@@ -245,6 +245,12 @@ def asynchronous(results: Results) -> str:
     return _table(("asyncio", "µs a request"), [(name, f"{median(taken):,.2f}") for name, taken in rows])
 
 
+def secure(results: Results) -> str:
+    """Long reads over TLS: the median of the rounds."""
+    rows = results.get("secure", {}).items()
+    return _table(("TLS", "µs a request"), [(name, f"{median(taken):,.2f}") for name, taken in rows])
+
+
 def headline(results: Results) -> str:
     """The few figures of the README."""
     rows = []
@@ -328,6 +334,7 @@ BLOCKS = {
     "values": values,
     "named": named,
     "asynchronous": asynchronous,
+    "secure": secure,
     "recording": recording,
     "polling": polling,
     "lateness": lateness,

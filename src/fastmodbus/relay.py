@@ -12,6 +12,7 @@ import socket
 import ssl
 import threading
 from collections import deque
+from typing import Any
 
 from . import tls
 from ._core import codec
@@ -56,9 +57,10 @@ class Relay:
         try:
             with selectors.DefaultSelector() as selector:
                 watched: dict[socket.socket, int] = {}
-                while self._carry():
+                ready = {self._device, self._near}
+                while self._carry(ready):
                     self._watch(selector, watched)
-                    selector.select()
+                    ready = {key.fileobj for key, _ in selector.select()}
         except OSError as error:
             self.reason = tls.in_words(error)
         finally:
@@ -84,10 +86,14 @@ class Relay:
                 selector.modify(side, wanted)
             watched[side] = wanted
 
-    def _carry(self) -> bool:
-        """Carry what can be carried now; False when a side has ended and what came from it is carried."""
-        self._carry_answers()
-        if not self._over:
+    def _carry(self, ready: set[Any]) -> bool:
+        """Carry what can be carried now; False when a side has ended and what came from it is carried.
+
+        What did not get through is tried again whatever is ready: TLS may have waited for either direction.
+        """
+        if self._device in ready or self._answers or self._record:
+            self._carry_answers()
+        if not self._over and (self._near in ready or self._record):
             try:
                 self._carry_requests()
             except OSError:

@@ -170,6 +170,23 @@ class Line:
             self.session.detach(batch)
         return self.now - start
 
+    def run_callers(self, make: Callable[[], Batch], callers: int, calls: int) -> int:
+        """So many callers, each with one batch at a time, until `calls` are over; returns the ns it took."""
+        start = self.now
+        active: list[Batch] = []
+        while calls or active:
+            while len(active) < callers and calls:
+                active.append(make())
+                self.session.submit(active[-1])
+                calls -= 1
+            self._step()
+            if self._unfinished(tuple(active)):
+                self._wait()
+            for batch in [each for each in active if each.unfinished == 0]:
+                active.remove(batch)
+                self.session.detach(batch)
+        return self.now - start
+
     @staticmethod
     def _unfinished(batches: tuple[Batch, ...]) -> bool:
         return any(batch.unfinished for batch in batches)

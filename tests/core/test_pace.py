@@ -180,6 +180,38 @@ def test_short_calls_try_nothing(requests: int) -> None:
     assert line.most_in_flight == 1
 
 
+#: Models and how many callers.
+CALLERS = [
+    *((name, 16) for name in (*CALM, *ONLY_FIRST) if "%" not in name),
+    *((name, callers) for name in ("1 ms network", "serial gateway") for callers in (9, 40)),
+    *((f"{excess} above 4", 16) for excess in ("busy", "drop", "close", "drop all")),
+]
+
+
+@pytest.mark.parametrize(("name", "callers"), CALLERS, ids=[f"{name}, {callers}" for name, callers in CALLERS])
+def test_many_short_calls_that_wait_together_teach_as_much_as_long_ones(name: str, callers: int) -> None:
+    """As those of tasks and threads do: each has one request, and asks the next when it is answered."""
+    model = MODELS[name]
+    made: list[tuple[Any, Any]] = []
+
+    def one() -> Any:
+        made.append(read(1, retries=2))
+        return made[-1][0]
+
+    line = model.automatic()
+    line.run_callers(one, callers, LEARNING)
+    took = line.run_callers(one, callers, AFTER // 2)
+    assert all(batch.ok() and right(out) for batch, out in made)
+    assert took <= 1.15 * model.fixed(best_window(model, 40)).run_callers(one, callers, AFTER // 2)
+    assert line.events["ONE_AT_A_TIME"] == (name in ONLY_FIRST)
+
+
+def test_few_short_calls_that_wait_together_try_nothing() -> None:
+    line = CALM["1 ms network"].automatic()
+    line.run_callers(lambda: read(1)[0], 8, 400)
+    assert line.most_in_flight == 1
+
+
 def test_a_pause_of_the_network() -> None:
     """Nothing moves for 0.3 s in the middle of a batch: nothing is concluded from it, and no error comes of it."""
     model = CALM["1 ms network"]

@@ -176,11 +176,28 @@ cdef int16_t _match(mb_session* s, const mb_frame* frame) noexcept nogil:
     return k
 
 
+cdef bint _queue_is_long(const mb_batch* b) noexcept nogil:
+    """Whether the calls that wait together, this one among them, have more requests left than one long batch."""
+    cdef int32_t left = b.unfinished
+    cdef const mb_batch* other = b.next
+    while left <= PACE_LONG and other is not b:
+        left += other.unfinished
+        other = other.next
+    return left > PACE_LONG
+
+
 cdef void _pace(mb_session* s, const mb_batch* b, int64_t sent, int64_t now) noexcept nogil:
-    """Tell the adaptive window of an answer. Beside a write it may be smaller than it should be: that is no measure."""
+    """Tell the adaptive window of an answer. Beside a write it may be smaller than it should be: that is no measure.
+
+    Many small calls that wait together are as good as one that is long, until none of them is left.
+    """
     cdef int32_t size = 0 if s.window.writes else PACE_LONG + 1 if b.late else b.count
     cdef int64_t oldest = s.window.slots[s.window.first].base if s.window.in_flight else now
     cdef bint more = s.window.in_flight or b.cursor < b.count
+    if 0 < size <= PACE_LONG and b.next is not b and b.priority == PRIORITY_CALL:
+        if s.pace.last or _queue_is_long(b):
+            size = PACE_ENDLESS
+            more = True
     pace_answer(&s.pace, now, sent, s.window.in_flight, oldest, size, more)
 
 

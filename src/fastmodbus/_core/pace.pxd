@@ -1,11 +1,11 @@
 # How many requests to keep in flight when nobody said: grows while it pays, backs off on trouble, remembers what it
 # learnt. Inline; only session.pyx and answers.pyx may use it. Knows answers, times and troubles, no bytes, no clock.
 #
-# A limit is measured over an epoch, so many answers to long batches; its cost is the time they took, an answer. Of
-# batches that are not much longer than the window whole ones are measured, because their ends count. Twice the limit is
-# tried next, or one more where twice is too many, and kept if that pays; else the smaller one stays, and after a second
-# vain trial the next one waits longer. When answers have become much dearer and slower, half the limit is tried, and
-# kept if that costs nothing.
+# A limit is measured over an epoch, so many answers to long batches, or to calls of which more than a long batch has
+# requests wait together; its cost is the time they took, an answer. Of batches that are not much longer than the window
+# whole ones are measured, because their ends count. Twice the limit is tried next, or one more where twice is too many,
+# and kept if that pays; else the smaller one stays, and after a second vain trial the next one waits longer. When
+# answers have become much dearer and slower, half the limit is tried, and kept if that costs nothing.
 #
 # Trouble. Exception 6 is about the request that met it: it was sent as the n-th in flight, so fewer than n are tried
 # for a while. A lost connection ends a trial; a second time it bounds the window for good. A request that is overdue
@@ -23,6 +23,7 @@ cdef enum:
     PACE_WAIT = 4                       # epochs until a trial that failed is made again, doubled each time
     PACE_LONGEST_WAIT = 64
     PACE_LONG = 8                       # requests; a batch of no more is not worth a trial
+    PACE_ENDLESS = 1 << 30              # the size of a queue that others fill up as it empties
     PACE_EPOCH = 8                      # answers at least, and four windows
     PACE_OVERDUE = 20000000             # ns at least
     PACE_GONE = 1000000000              # ns after which the answer to a request that was asked again is not just late

@@ -3,9 +3,10 @@
 One thread at a time; the session is that of verbs.pyx, the socket is the caller's and stays open.
 """
 
-from libc.stdint cimport int64_t, uint64_t
+from libc.stdint cimport INT64_MAX, int64_t, uint32_t, uint64_t
 from libc.string cimport memset
 
+from fastmodbus._core.answers cimport session_next_deadline
 from fastmodbus._core.connection cimport *
 from fastmodbus._core.net cimport *
 from fastmodbus._core.queue cimport mb_walk, queue_next, queue_walk
@@ -14,6 +15,11 @@ from fastmodbus._core.state cimport SessionState
 
 cdef enum:
     TURNS = 8                       # receives until other tasks have their turn
+
+cdef enum:                          # what came of a turn
+    LOST = -1
+    QUIET = 0
+    NEWS = 1
 
 
 cdef bint _busy(mb_connection* c) noexcept nogil:
@@ -44,19 +50,25 @@ cdef bint _turn(mb_connection* c, bint readable) noexcept nogil:
     """Send; and where the socket is readable receive, and again as long as something comes, for a while."""
     cdef mb_session* s = c.session
     cdef int64_t now = net_now()
-    cdef uint64_t received
+    cdef uint64_t received, sent
+    cdef uint32_t room
     cdef int turns = TURNS if readable else 0
     if not _dispatch(c, &now):
         return False
     while turns:
         turns -= 1
         received = s.counters.bytes_received
+        sent = s.counters.bytes_sent
+        room = s.input_capacity - s.input_size
         if not connection_receive(c, &now):
             return False
-        if s.counters.bytes_received == received:
+        received = s.counters.bytes_received - received
+        if received == 0:
             break
         if not _dispatch(c, &now):
             return False
+        if received < room and s.counters.bytes_sent == sent and not s.datagrams:
+            break                   # the socket is empty, and nothing was asked that could have been answered since
     if readable and c.unacknowledged and s.window.in_flight:
         net_acknowledge(c.socket)
         c.unacknowledged = False
@@ -77,6 +89,7 @@ cdef class Pump:
     """
     cdef mb_connection link
     cdef SessionState session
+    cdef public int64_t due         # when the driver comes back by itself, monotonic ns
 
     def __cinit__(self, SessionState session not None, net_socket socket, bint coalesce):
         memset(&self.link, 0, sizeof(mb_connection))
@@ -84,6 +97,7 @@ cdef class Pump:
         self.link.session = &session.c
         self.link.socket = socket
         self.link.coalesce = coalesce
+        self.due = INT64_MAX
         sync_init(&self.link.lock)
         if net_prepare(socket) != 0:
             raise OSError("the socket cannot be made non-blocking")
@@ -92,18 +106,28 @@ cdef class Pump:
         sync_destroy(&self.link.lock)
 
     def turn(self, bint readable):
-        """Send, and receive what a readable socket has; False when the connection is gone or has to be closed.
+        """Send, and receive what a readable socket has. -1: the connection is gone or has to be closed; 0: nobody has
+        to know; 1: batches are over, there is something to log, or time matters before `due`.
 
         Without waiting for the loop to say that it is readable a task could have its answer without ever having let
         others run.
         """
         cdef mb_connection* c = &self.link
+        cdef mb_session* s = c.session
+        cdef uint32_t finished = s.queues.finished
+        cdef bint blocked = s.output_size != 0
         cdef bint alive
         with nogil:
             sync_acquire(&c.lock)
             alive = _turn(c, readable)
             sync_release(&c.lock)
-        return alive
+        if not alive:
+            return LOST
+        if s.queues.finished != finished or s.event_count or s.trace.ring is not NULL:
+            return NEWS
+        if blocked != (s.output_size != 0) or session_next_deadline(s, net_now()) < self.due:
+            return NEWS
+        return QUIET
 
     @property
     def blocked(self):

@@ -50,13 +50,26 @@ cdef class Session(SessionState):
             session_detach(&self.c, &batch.c, status)
             batch.owner = None
 
-    def finished(self, batches not None):
-        """Those of the given batches that are over; empty if none came to its end since this was asked last."""
+    def finished(self, dict waiting not None):
+        """Take the batches that are over out of a dict, and detach them; returns what the dict had for each.
+
+        Empty if none came to its end since this was asked last.
+        """
         cdef Batch batch
         if self.c.queues.finished == self.finished_before:
             return []
         self.finished_before = self.c.queues.finished
-        return [batch for batch in batches if batch.c.unfinished == 0]
+        over = [batch for batch in waiting if batch.c.unfinished == 0]
+        for batch in over:
+            batch.owner = None
+        return [waiting.pop(batch) for batch in over]
+
+    def has_news(self, int64_t due, int64_t now):
+        """Whether batches are over that finished() has not told of, or there is something to log or to do before `due`;
+        ask after data_to_send.
+        """
+        return (self.c.queues.finished != self.finished_before or self.c.event_count != 0
+                or self.c.trace.ring is not NULL or session_next_deadline(&self.c, now) < due)
 
     @property
     def busy(self):

@@ -38,7 +38,7 @@ class Connector:
         self._host, self._port, self._options = host, port, options
         self._context = tls.context_of(options) if options.transport == "tls" else None
 
-    async def carrier(self, driver: Driver, session: Session) -> Carrier | PumpedCarrier:
+    async def carrier(self, driver: Driver, session: Session) -> Carrier:
         """A new connection for a session, made within the option `connect_timeout`.
 
         Raises
@@ -52,12 +52,12 @@ class Connector:
         async with asyncio.timeout(seconds_until(end)):
             return await self._carried(connection, driver, session)
 
-    async def _carried(self, connection: socket.socket, driver: Driver, session: Session) -> Carrier | PumpedCarrier:
+    async def _carried(self, connection: socket.socket, driver: Driver, session: Session) -> Carrier:
         loop, coalesce = asyncio.get_running_loop(), bool(self._options.coalesce)
         size = max(4096, MAX_ADU * session.window)
         name = tls.name_of(self._options, self._host)
         if not _can_watch(loop, connection):
-            protocol = ProtocolCarrier(driver, size, coalesce)
+            protocol = ProtocolCarrier(driver, session, size, coalesce)
             wanted = name if self._context else None
             await loop.create_connection(lambda: protocol, sock=connection, ssl=self._context, server_hostname=wanted)
             return protocol
@@ -66,7 +66,7 @@ class Connector:
         from .secure import SecureCarrier, secured
 
         over = await secured(tls.secured(connection, self._context, name))
-        return SecureCarrier(loop, over, driver, size, coalesce)
+        return SecureCarrier(loop, over, driver, session, size, coalesce)
 
 
 def _can_watch(loop: asyncio.AbstractEventLoop, connection: socket.socket) -> bool:

@@ -19,12 +19,10 @@ from ..calls import NO_DEADLINE
 from ..linklog import LinkLog
 from ..options import Options, nanoseconds
 from ..spec import Status
-from .carriers import GONE, Carrier, PumpedCarrier
+from .carriers import LOST, QUIET, Carrier
 from .connecting import Connector, seconds_until
 from .waiting import Waiting
 
-#: How often the socket is looked at before other tasks have their turn.
-_TURNS = 8
 _links: weakref.WeakSet[Link] = weakref.WeakSet()
 
 
@@ -46,14 +44,14 @@ class Link:
         self._idle_close = nanoseconds(options.idle_close)
         self._coalesce = bool(options.coalesce)
         self._error: int | str = 0
-        self._process = os.getpid()
+        self._forked = False
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._carrier: Carrier | PumpedCarrier | None = None
-        self._unacknowledged = False
+        self._carrier: Carrier | None = None
         self._in_use = False  # since it was idle; or it is new
         self._connecting: asyncio.Task[None] | None = None
         self._waiting = Waiting()
         self._timer: asyncio.TimerHandle | None = None
+        self._due = NO_DEADLINE  # when the timer rings
         self._flush: asyncio.Handle | None = None
         self._connector = Connector(host, port, options)
         _links.add(self)
@@ -65,7 +63,7 @@ class Link:
 
     @property
     def connected(self) -> bool:
-        return self._carrier is not None and self._process == os.getpid()
+        return self._carrier is not None and not self._forked
 
     def connections(self) -> int:
         """How many connections were made so far."""
@@ -84,29 +82,34 @@ class Link:
         """
         loop = self._enter()
         core = self.core
-        if self._carrier is not None and core.in_flight == 0:
-            await self._carrier.settle()
+        carrier = self._carrier
+        if carrier is not None and carrier.lags and core.in_flight == 0:
+            await carrier.settle()
         core.submit(batch)
         if self.closed:
             core.detach(batch, Status.CLOSED)
             return
-        over = self._waiting.add(batch, loop)
+        over = self._waiting.batches[batch] = loop.create_future()
         try:
-            self._begin()
-            if batch.unfinished:
-                await over
+            if self._flush is None:
+                self._begin(loop)
+            await over
         finally:
-            self._withdraw(batch)
+            if batch.attached:
+                self._withdraw(batch)
 
-    def _begin(self) -> None:
-        """Send now; or, where requests may share a segment, when the tasks that are ready had their turn."""
-        assert self._loop is not None
-        if not self._coalesce or self._carrier is None:
+    def _begin(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Send now what is alone; what is not, or may share a segment, when the tasks that are ready had their turn.
+
+        One by one each would wake the device, and then this loop, for itself.
+        """
+        if self._carrier is None or not (self._coalesce or self.core.in_flight):
             self._go_on()
-        elif self._flush is None:
-            self._flush = self._loop.call_soon(self._go_on)
+        else:
+            self._flush = loop.call_soon(self._go_on)
 
     def _withdraw(self, batch: Batch) -> None:
+        """Its task was cancelled."""
         self._waiting.remove(batch)
         self._in_use = bool(self._waiting.batches)
         over = batch.unfinished == 0
@@ -119,7 +122,7 @@ class Link:
 
     def _enter(self) -> asyncio.AbstractEventLoop:
         """The loop, which must be the one of all calls before."""
-        if self._process != os.getpid():
+        if self._forked:
             raise errors.ForkedClient(
                 f"{self.log.place}: this client was made before the process forked; make a new one in the child",
                 host=self.host,
@@ -148,13 +151,26 @@ class Link:
             self._unreachable([batch for batch in self._waiting.unfinished() if batch.deadline <= now], TimeoutError())
         else:
             self.core.expire(now)
-            if self.core.busy and self._look_before_use(now):
-                self._send(now)
+            if self.core.busy and not self._idle_too_long(now):
+                self._turn(self._carrier, False)
         self._settle()
+
+    def _turn(self, carrier: Carrier, readable: bool) -> bool:
+        """Send, and receive; whether anybody has to know."""
+        outcome = carrier.turn(readable)
+        if outcome == LOST:
+            self._drop(carrier.error)
+        return outcome != QUIET
 
     def _settle(self) -> None:
         core = self.core
-        self._waiting.wake(core.finished(self._waiting.batches))
+        over = core.finished(self._waiting.batches)
+        self._waiting.wake(over)
+        if over:
+            self._in_use = bool(self._waiting.batches)
+        if len(over) > 1 and self._flush is None and self._carrier is not None:
+            assert self._loop is not None
+            self._flush = self._loop.call_soon(self._go_on)  # behind the tasks that were woken, for what they ask next
         if self._carrier is None and self._connecting is None:
             self._connect_if_needed()
         self._mind_the_clock()
@@ -165,123 +181,41 @@ class Link:
         """Come back when something is due. A clock that rings too early is not set anew: that would cost every call."""
         now = reactor.now()
         due = self._waiting.deadline() if self._carrier is None else self.core.next_deadline(now) or NO_DEADLINE
-        if due == NO_DEADLINE:
+        if due >= self._due:
             return
         assert self._loop is not None
-        when = self._loop.time() + max(0, due - now) / 1e9
+        self._set_due(due)
         if self._timer is not None:
-            if self._timer.when() <= when:
-                return
             self._timer.cancel()
-        self._timer = self._loop.call_at(when, self._ring)
+        self._timer = self._loop.call_at(self._loop.time() + max(0, due - now) / 1e9, self._ring)
+
+    def _set_due(self, due: int) -> None:
+        self._due = due
+        if self._carrier is not None:
+            self._carrier.due = due
 
     def _ring(self) -> None:
         self._timer = None
+        self._set_due(NO_DEADLINE)
         self._go_on()
 
     # -------------------------------------------------------------------------------------------- the carrier
 
-    def _look_before_use(self, now: int) -> bool:
-        """Look at an idle connection before it is used again: has the peer closed it, or sent what nobody asked for?"""
-        core, carrier = self.core, self._carrier
-        assert carrier is not None
-        if core.in_flight:
-            return True
-        if self._idle_close and not self._in_use and now - core.last_traffic > self._idle_close:
-            self._drop(wanted=True)
+    def _idle_too_long(self, now: int) -> bool:
+        """Close a connection that was idle for longer than it may be; it is not used again."""
+        core = self.core
+        if self._in_use or not self._idle_close or core.in_flight or now - core.last_traffic <= self._idle_close:
             return False
-        self._in_use = True
-        return isinstance(carrier, PumpedCarrier) or self._take(carrier) != GONE
-
-    def _pump(self, carrier: PumpedCarrier, readable: bool = False) -> None:
-        """Let the core send, and receive."""
-        if not carrier.turn(readable):
-            self._drop(carrier.error)
-
-    def _send(self, now: int) -> None:
-        core, carrier = self.core, self._carrier
-        assert carrier is not None
-        if isinstance(carrier, PumpedCarrier):
-            self._pump(carrier)
-            return
-        while True:
-            data, ends = core.data_to_send(now)
-            if core.wants_close:
-                self._drop()
-                return
-            if not data:
-                return
-            size = carrier.send(data, ends)
-            core.sent(size, now)
-            self._unacknowledged = False
-            if carrier.broken:
-                self._save(carrier)
-                return
-            if size < len(data):
-                return
-
-    def _save(self, carrier: Carrier) -> None:
-        """Sending failed: take the answers that came before the peer closed."""
-        error = carrier.error
-        while not self.core.wants_close and (size := carrier.receive()) > 0:
-            self.core.receive(carrier.buffer[:size], reactor.now())
-        self._drop(error)
-
-    def _take(self, carrier: Carrier) -> int:
-        """Give the session what has arrived, a buffer full at most; what `receive` says, or GONE."""
-        size = carrier.receive()
-        if size > 0:
-            self._unacknowledged = True
-            self.core.receive(carrier.buffer[:size], reactor.now())
-            if self.core.wants_close:
-                self._drop()
-                return GONE
-        elif size == GONE:
-            self._drop(carrier.error)
-        return size
+        self._drop(wanted=True)
+        return True
 
     def readable(self) -> None:
-        """The socket has something. Sending may bring the next answers at once: they are looked for a few times."""
-        core, carrier = self.core, self._carrier
-        if carrier is None:
-            return
-        if isinstance(carrier, PumpedCarrier):
-            self._pump(carrier, readable=True)
-            self._settle()
-            return
-        for _ in range(_TURNS):
-            if self._take(carrier) <= 0:
-                break
-            if core.in_flight:
-                self._send(reactor.now())
-            if self._carrier is not carrier:
-                break
-        if self._unacknowledged and core.in_flight and self._carrier is carrier:
-            self._unacknowledged = False
-            carrier.acknowledge()
-        if core.busy and not core.in_flight:
-            self._go_on()
-        else:
+        """The socket has something."""
+        if self._carrier is not None and self._turn(self._carrier, True):
             self._settle()
 
     def writable(self) -> None:
         self._go_on()
-
-    def received(self, size: int) -> None:
-        """A protocol put so many bytes into its buffer."""
-        carrier = self._carrier
-        if carrier is None or isinstance(carrier, PumpedCarrier):
-            return
-        self.core.receive(carrier.buffer[:size], reactor.now())
-        if self.core.wants_close:
-            self._drop()
-        self._go_on()
-
-    def gone(self) -> None:
-        """A protocol lost its connection."""
-        if self._carrier is not None:
-            self._drop(self._carrier.error)
-            self._settle()
 
     def _drop(self, error: int | str = 0, *, wanted: bool = False) -> None:
         """Close the connection and tell the session."""
@@ -370,6 +304,7 @@ class Link:
             self._waiting.not_open(error)
             return False
         self._error, self._in_use = 0, True
+        self._carrier.due = self._due
         self.core.connected(reactor.now())
         self._waiting.opened()
         return True
@@ -383,7 +318,7 @@ class Link:
             self.log.lost = sockets.in_words(error)
         for batch in batches:
             self.core.detach(batch, Status.UNREACHABLE)
-        self._waiting.wake(batches)
+        self._waiting.wake([self._waiting.batches.pop(batch) for batch in batches])
 
     # -------------------------------------------------------------------------------------------- the end
 
@@ -391,7 +326,7 @@ class Link:
         """Close for good: calls in progress end with CLOSED."""
         if self.closed:
             return
-        if self._process == os.getpid() and self._loop is not None and not self._loop.is_closed():
+        if not self._forked and self._loop is not None and not self._loop.is_closed():
             self._enter()
         self.shut()
 
@@ -400,7 +335,7 @@ class Link:
         if self.closed:
             return
         self.closed = True
-        if self._process != os.getpid():
+        if self._forked:
             self.abandon_descriptors()
             return
         self.core.abandon(Status.CLOSED)
@@ -411,7 +346,7 @@ class Link:
             self._end_waiting()
 
     def _end_waiting(self) -> None:
-        self._waiting.wake(self._waiting.batches)
+        self._waiting.wake(self.core.finished(self._waiting.batches))
         closed = errors.ClientClosed(f"{self.log.place}: the client is closed", host=self.host, port=self.port)
         self._waiting.not_open(closed)
         for handle in (self._connecting, self._timer, self._flush):
@@ -428,6 +363,7 @@ class Link:
 def _after_fork_in_child() -> None:
     """As long as a child has the descriptors open the device sees no close by the parent."""
     for link in list(_links):
+        link._forked = True
         link.abandon_descriptors()
 
 

@@ -13,7 +13,8 @@ import socket
 import ssl
 from collections.abc import Callable
 
-from .carriers import AGAIN, GONE, Driver, WatchedSocket, why
+from .._core.verbs import Session
+from .carriers import AGAIN, GONE, LOST, Driver, InTurns, WatchedSocket, why
 
 _LATER = (ssl.SSLWantReadError, ssl.SSLWantWriteError, BlockingIOError, InterruptedError)
 
@@ -50,18 +51,32 @@ async def _ready(connection: ssl.SSLSocket, add: Callable[..., None], remove: Ca
         remove(connection.fileno())
 
 
-class SecureCarrier(WatchedSocket):
+class SecureCarrier(InTurns, WatchedSocket):
     """A TLS socket that the loop watches. Its handshake is made."""
 
     _socket: ssl.SSLSocket
 
     def __init__(
-        self, loop: asyncio.AbstractEventLoop, connection: ssl.SSLSocket, driver: Driver, size: int, coalesce: bool
+        self,
+        loop: asyncio.AbstractEventLoop,
+        connection: ssl.SSLSocket,
+        driver: Driver,
+        session: Session,
+        size: int,
+        coalesce: bool,
     ) -> None:
-        super().__init__(loop, connection, driver)
-        self._coalesce = coalesce
-        self.buffer = memoryview(bytearray(size))
+        InTurns.__init__(self, session, size, coalesce)
+        WatchedSocket.__init__(self, loop, connection, driver)
         self._record = b""  # taken from the session; TLS has begun with it, and must be given the same again
+
+    def turn(self, readable: bool) -> int:
+        outcome = super().turn(readable)
+        if outcome != LOST and self._socket.pending():
+            self._loop.call_soon(self._driver.readable)  # of that the loop sees nothing
+        return outcome
+
+    def more(self, size: int) -> bool:
+        return size == len(self.buffer) or self._socket.pending() > 0
 
     def send(self, data: bytes, ends: list[int]) -> int:
         at = 0
@@ -90,8 +105,6 @@ class SecureCarrier(WatchedSocket):
         except OSError as error:
             self.error = why(error)
             return GONE
-        if self._socket.pending():
-            self._loop.call_soon(self._driver.readable)  # of that the loop sees nothing
         return size
 
     def acknowledge(self) -> None:

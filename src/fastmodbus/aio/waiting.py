@@ -9,38 +9,27 @@ from .._core.batch import Batch
 from ..calls import NO_DEADLINE
 
 
-class _Waiter:
-    """A task that waits for a batch, and how many connections were lost before without a single answer."""
-
-    __slots__ = ("answers", "fruitless", "future")
-
-    def __init__(self, future: asyncio.Future[None]) -> None:
-        self.future = future
-        self.answers, self.fruitless = -1, 0
-
-
 class Waiting:
     """The tasks that wait.
 
     Attributes
     ----------
-    batches : mapping
-        Those that are waited for, in the order in which they came.
+    batches : dict of Batch to Future
+        What each task waits for, in the order in which they came. Nothing is in it for longer than its batch is worked
+        on.
     """
 
     def __init__(self) -> None:
-        self.batches: dict[Batch, _Waiter] = {}
+        self.batches: dict[Batch, asyncio.Future[None]] = {}
+        self._losses: dict[Batch, tuple[int, int]] = {}  # answers at the last loss; how many brought none before it
         self._openers: list[asyncio.Future[None]] = []
 
     def __bool__(self) -> bool:
         return bool(self.batches or self._openers)
 
-    def add(self, batch: Batch, loop: asyncio.AbstractEventLoop) -> asyncio.Future[None]:
-        waiter = self.batches[batch] = _Waiter(loop.create_future())
-        return waiter.future
-
     def remove(self, batch: Batch) -> None:
-        del self.batches[batch]
+        self.batches.pop(batch, None)
+        self._losses.pop(batch, None)
 
     def unfinished(self) -> Iterator[Batch]:
         return (batch for batch in self.batches if batch.unfinished)
@@ -49,20 +38,21 @@ class Waiting:
         """The first of the batches' deadlines."""
         return min((batch.deadline for batch in self.unfinished()), default=NO_DEADLINE)
 
-    def wake(self, batches: Iterable[Batch]) -> None:
-        for batch in batches:
-            future = self.batches[batch].future
-            if not future.done():
-                future.set_result(None)
+    @staticmethod
+    def wake(tasks: Iterable[asyncio.Future[None]]) -> None:
+        for over in tasks:
+            if not over.done():
+                over.set_result(None)
 
     def count_losses(self, answers: int) -> list[Batch]:
         """The connection is gone, after so many answers in all: the batches for which it is not worth another one."""
         given_up = []
+        self._losses = {batch: losses for batch, losses in self._losses.items() if batch in self.batches}
         for batch in self.unfinished():
-            waiter = self.batches[batch]
-            waiter.fruitless = waiter.fruitless + 1 if answers == waiter.answers else 0
-            waiter.answers = answers
-            if waiter.fruitless > batch.repeats + 1:
+            before, fruitless = self._losses.get(batch, (-1, 0))
+            fruitless = fruitless + 1 if answers == before else 0
+            self._losses[batch] = answers, fruitless
+            if fruitless > batch.repeats + 1:
                 given_up.append(batch)
         return given_up
 
@@ -89,6 +79,6 @@ class Waiting:
     def fail(self, error: Exception) -> None:
         """For an error that nobody has foreseen: no task may wait for ever because of it."""
         self.not_open(error)
-        for waiter in self.batches.values():
-            if not waiter.future.done():
-                waiter.future.set_exception(error)
+        for over in self.batches.values():
+            if not over.done():
+                over.set_exception(error)
