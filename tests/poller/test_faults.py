@@ -1,4 +1,4 @@
-"""A device that fails at random, polled 100 times a second: every row is there, and each value is right or says why not."""
+"""A device that fails at random, polled 100 times a second: every row is there, and right or with the right reason."""
 
 import json
 import os
