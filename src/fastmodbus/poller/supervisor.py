@@ -84,16 +84,16 @@ class Supervisor:
             self._stopping.wait(_PAUSE)
 
     def _look(self) -> None:
+        # What is reported is told once. The feeds are looked at later: one that is being added is among them then.
+        reports = self._loop.reports()
         links = {feed.link.core: feed.link for feed in self._feeds()}
-        for connection, wanted, told in self._loop.reports():
-            link = links.get(connection)
-            if link is None:
-                continue
-            if told:
-                link.log.report()
-                self._look_at_feeds(link)
-            if wanted:
-                self._note_wanted(connection, link)
+        for connection, wanted, _ in reports:
+            if wanted and connection in links:
+                self._note_wanted(connection, links[connection])
+        for connection, _, told in reports:
+            if told and connection in links:
+                links[connection].log.report()
+                self._look_at_feeds(links[connection])
         for connection in [each for each, due in self._due.items() if due <= now()]:
             del self._due[connection]
             if connection in links:
@@ -148,17 +148,22 @@ class Supervisor:
 
     def _connect_those_waiting(self) -> None:
         while self._waiting and self._connecting < _CONNECTING:
-            attempts = self._attempts[self._waiting.popleft()]
-            with self._lock:
-                self._connecting += 1
+            attempts = self._attempts[self._waiting[0]]
             threading.Thread(
                 target=self._connect, args=[attempts], name=f"connect {attempts.link.log.place}", daemon=True
             ).start()
+            self._waiting.popleft()  # not before: there may be no thread to be had
+            with self._lock:
+                self._connecting += 1
 
     def _connect(self, attempts: _Attempts) -> None:
         link = attempts.link
         self._loop.unreachable(link.core, False)
-        made = link.try_to_connect()
+        try:
+            made = link.try_to_connect()
+        except Exception:  # whatever it is, it is tried again
+            log.exception("%s: connecting failed", link.log.place)
+            made = False
         attempts.failed += 1  # until something is answered
         with self._lock:
             self._connecting -= 1
