@@ -10,7 +10,7 @@ import random
 import sys
 import threading
 import time
-from collections import Counter
+from collections import Counter, deque
 from typing import NamedTuple
 
 import numpy as np
@@ -26,6 +26,7 @@ FAULTS = {
     "drop": 60, "delay": 60, "duplicate": 100, "transaction_id": 60, "close": 10, "reset": 10, "cut": 10,
     "refuse": 60, "busy": 60, "function": 20, "protocol_id": 10,
 }  # fmt: skip
+SHORTLY = 2_000_000_000  # ns; a machine may stand still for a while
 INTACT = {"good", "delay", "duplicate"}
 DELAY = 0.03
 REFUSED, BUSY = 0x0A, 0x06
@@ -107,7 +108,8 @@ class Judge:
         self._device = device
         self._newest = dict.fromkeys((1, 2, 3), 0)  # numbers of good answers
         self._last_good = 0  # when the newest good answer had been asked for
-        self._silent = 0  # requests without an answer since then
+        self._silent = deque([0, 0], 2)  # when the newest requests without an answer were due
+        self._resting = 0  # when the unit was last left alone
 
     def look(self, value: Value) -> None:
         """Judge one value; an AssertionError where it is wrong."""
@@ -135,31 +137,29 @@ class Judge:
         assert value.sent <= answer.at <= value.received, (value, answer)
         assert value.number > self._newest[value.length], value
         self._newest[value.length] = value.number
-        self._last_good, self._silent = value.sent, 0
+        self._last_good = value.sent
 
     def _exception(self, value: Value) -> None:
         assert value.quality in (0x80 | REFUSED, 0x80 | BUSY), value
         assert self._between(value, "refuse" if value.quality & 0x7F == REFUSED else "busy"), value
-        self._silent = 0
 
     def _protocol(self, value: Value) -> None:
         assert self._between(value, "function", "protocol_id"), value
-        self._silent = 0
 
     def _timeout(self, value: Value) -> None:
         assert value.sent > 0, value
         assert value.received == 0, value
-        self._silent += 1
+        self._silent.append(value.due)
         if self._between(value, "good", "duplicate") and not self._between(value, *FAULTS):
             self.unexplained["TIMEOUT"] += 1
 
     def _missed(self, value: Value) -> None:
         assert value.sent == 0, value
-        if not self._silent and not any(answer.fault not in INTACT for answer in self._recent(value)):
+        if not any(
+            answer.fault != "good" and abs(answer.at - value.due) < 2e8
+            for answer in list(self._device.answers.values())
+        ):
             self.unexplained["MISSED"] += 1
-
-    def _recent(self, value: Value) -> list[Answer]:
-        return [answer for answer in list(self._device.answers.values()) if abs(answer.at - value.due) < 2e8]
 
     def _link(self, value: Value) -> None:
         """The connection was cut off, and since then nothing that was asked for was answered."""
@@ -167,7 +167,9 @@ class Judge:
         assert any(self._last_good <= loss <= until for loss in self._device.losses), value
 
     def _suspended(self, value: Value) -> None:
-        assert self._silent >= 2, value
+        """Two requests in a row had no answer, shortly before; or this goes on."""
+        assert value.due - max(self._silent[0], self._resting) < SHORTLY, value
+        self._resting = value.due
 
 
 def values_of(run: fm.Samples) -> list[Value]:

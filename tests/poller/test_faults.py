@@ -35,6 +35,12 @@ def check(process: subprocess.Popen[str], seconds: float) -> None:
     assert set(found["values"]) >= {"GOOD", "TIMEOUT", "LINK", "PROTOCOL", "EXCEPTION_0A"}
 
 
+@pytest.mark.beside(lambda: started(60))
+def test_a_minute(begun: subprocess.Popen[str]) -> None:
+    """It goes on beside the other tests, so that it costs them no minute."""
+    check(begun, 60)
+
+
 @pytest.mark.nightly
 def test_an_hour() -> None:
     """POLLING_MINUTES (60) of it."""

@@ -86,19 +86,25 @@ class Supervisor:
     def _look(self) -> None:
         # What is reported is told once. The feeds are looked at later: one that is being added is among them then.
         reports = self._loop.reports()
-        links = {feed.link.core: feed.link for feed in self._feeds()}
+        feeds = self._feeds_by_connection()
         for connection, wanted, _ in reports:
-            if wanted and connection in links:
-                self._note_wanted(connection, links[connection])
+            if wanted and connection in feeds:
+                self._note_wanted(connection, feeds[connection][0].link)
         for connection, _, told in reports:
-            if told and connection in links:
-                links[connection].log.report()
-                self._look_at_feeds(links[connection])
+            if told and connection in feeds:
+                feeds[connection][0].link.log.report()
+                self._look_at_feeds(feeds[connection])
         for connection in [each for each, due in self._due.items() if due <= now()]:
             del self._due[connection]
-            if connection in links:
+            if connection in feeds:
                 self._waiting.append(connection)
         self._connect_those_waiting()
+
+    def _feeds_by_connection(self) -> dict[Connection, list[Feed]]:
+        found: dict[Connection, list[Feed]] = {}
+        for feed in self._feeds():
+            found.setdefault(feed.link.core, []).append(feed)
+        return found
 
     def _check_clock(self) -> None:
         step = self._anchors.check()
@@ -109,9 +115,9 @@ class Supervisor:
 
     # -------------------------------------------------------------------------------------------- feeds
 
-    def _look_at_feeds(self, link: Link) -> None:
-        for feed in self._feeds():
-            if feed.link is link and feed.job is not None:
+    def _look_at_feeds(self, feeds: Iterable[Feed]) -> None:
+        for feed in feeds:
+            if feed.job is not None:
                 suspended, refused = feed.job.news()
                 self._tell_suspended(feed, suspended)
                 if refused:
