@@ -123,7 +123,7 @@ cdef int64_t _next(mb_connection* c, int64_t now) noexcept nogil:
 
 
 cdef void _set_timer(mb_loop* l, mb_connection* c, int64_t now) noexcept nogil:
-    """Come back in time. A timer that is early stays: a look too many now and then costs less than moving it each time."""
+    """Come back in time. A timer that is early stays: a look too many costs less than moving it with every answer."""
     cdef int64_t next = max(_next(c, now), now + 1)     # later than any look at the time before
     if next < c.timer.due or c.timer.due <= now:
         timer_set(&l.timers, &c.timer, next)
