@@ -18,7 +18,7 @@ import numpy as np
 import fastmodbus as fm
 from fastmodbus.quality import Quality as Q
 
-EVERY = 0.01
+EVERY, PERIOD = 0.01, 10_000_000
 #: Answers of three lengths, by which the device tells them apart.
 TAGS = {"one": "hr0:u32", "two": "hr100:u32[2]", "three": "hr300:u32[3]"}
 #: What happens to how many of 10,000 answers; all others are left alone.
@@ -26,7 +26,8 @@ FAULTS = {
     "drop": 60, "delay": 60, "duplicate": 100, "transaction_id": 60, "close": 10, "reset": 10, "cut": 10,
     "refuse": 60, "busy": 60, "function": 20, "protocol_id": 10,
 }  # fmt: skip
-SHORTLY = 2_000_000_000  # ns; a machine may stand still for a while
+#: ns: how long a machine may stand still, so that a row is closed late; and "shortly before" with such a stand-still.
+LATE, SHORTLY = 200_000_000, 2_000_000_000
 INTACT = {"good", "delay", "duplicate"}
 DELAY = 0.03
 REFUSED, BUSY = 0x0A, 0x06
@@ -122,12 +123,11 @@ class Judge:
         else:
             getattr(self, f"_{quality.name.lower()}")(value)
 
-    def _between(self, value: Value, *faults: str) -> bool:
-        """Whether the device did that to an answer of this kind since the request was sent, within the row."""
-        until = value.due + round(EVERY * 1e9)
+    def _did(self, value: Value, until: int, *faults: str) -> bool:
+        """Whether the device did that to an answer of this kind since the row began."""
+        answers = list(self._device.answers.values())
         return any(
-            answer.length == value.length and answer.fault in faults and value.due <= answer.at <= until
-            for answer in list(self._device.answers.values())
+            one.length == value.length and one.fault in faults and value.due <= one.at <= until for one in answers
         )
 
     def _good(self, value: Value) -> None:
@@ -141,29 +141,28 @@ class Judge:
 
     def _exception(self, value: Value) -> None:
         assert value.quality in (0x80 | REFUSED, 0x80 | BUSY), value
-        assert self._between(value, "refuse" if value.quality & 0x7F == REFUSED else "busy"), value
+        assert self._did(value, value.received, "refuse" if value.quality & 0x7F == REFUSED else "busy"), value
 
     def _protocol(self, value: Value) -> None:
-        assert self._between(value, "function", "protocol_id"), value
+        assert self._did(value, value.sent + LATE, "function", "protocol_id"), value
 
     def _timeout(self, value: Value) -> None:
         assert value.sent > 0, value
         assert value.received == 0, value
         self._silent.append(value.due)
-        if self._between(value, "good", "duplicate") and not self._between(value, *FAULTS):
+        until = value.due + PERIOD
+        if self._did(value, until, "good", "duplicate") and not self._did(value, until, *FAULTS):
             self.unexplained["TIMEOUT"] += 1
 
     def _missed(self, value: Value) -> None:
         assert value.sent == 0, value
-        if not any(
-            answer.fault != "good" and abs(answer.at - value.due) < 2e8
-            for answer in list(self._device.answers.values())
-        ):
+        answers = list(self._device.answers.values())
+        if not any(one.fault != "good" and abs(one.at - value.due) < LATE for one in answers):
             self.unexplained["MISSED"] += 1
 
     def _link(self, value: Value) -> None:
         """The connection was cut off, and since then nothing that was asked for was answered."""
-        until = value.due + round(EVERY * 1e9)
+        until = value.due + PERIOD + LATE
         assert any(self._last_good <= loss <= until for loss in self._device.losses), value
 
     def _suspended(self, value: Value) -> None:
@@ -198,6 +197,7 @@ def cut_off(sim: fm.Simulator, device: Device, over: threading.Event, dice: rand
     while not over.wait(dice.uniform(10, 30)):
         device.losses.append(time.monotonic_ns())
         sim.close()
+        device.losses.append(time.monotonic_ns())
         over.wait(dice.choice([0.1, 0.5, 2.0]))
         device.losses.append(time.monotonic_ns())
         sim.start()
@@ -212,7 +212,7 @@ def polled(sim: fm.Simulator, device: Device, judge: Judge, rows: int) -> "fm.po
             assert chunk.first_row == seen
             seen += chunk.rows
             due = chunk["time"].view(np.int64) - chunk.anchor
-            assert (np.diff([newest, *due])[seen == chunk.rows :] == round(EVERY * 1e9)).all()
+            assert (np.diff([newest, *due])[seen == chunk.rows :] == PERIOD).all()
             newest = int(due[-1])
             for value in values_of(chunk):
                 judge.look(value)
