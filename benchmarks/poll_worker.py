@@ -40,11 +40,13 @@ def _answers(clients: Clients) -> int:
 
 def _wait_for_all(poller: fm.Poller, clients: Clients) -> None:
     """Until every device has answered."""
-    end = time.monotonic() + PATIENCE
-    while not (all(client.connected for client in clients) and all(one.good for one in poller.stats.values())):
+    end, silent = time.monotonic() + PATIENCE, list(poller.stats)
+    while silent or not all(client.connected for client in clients):
         if time.monotonic() > end:
-            raise SystemExit("not every device answered")
+            raise SystemExit(f"{len(silent)} devices did not answer")
         time.sleep(0.5)
+        stats = poller.stats
+        silent = [device for device in silent if not stats[device].good]
 
 
 def _timed(clients: Clients, seconds: float) -> tuple[int, float, float]:

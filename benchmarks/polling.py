@@ -17,7 +17,7 @@ from .engine import Effort, Session
 from .native import program
 from .process import ROOT
 
-DEVICES = (100, 1000)
+DEVICES = (100, 1000, 5000)
 READS, REGISTERS = 10, 10
 WINDOWS = (1, 10)
 PERIOD_US = 2000

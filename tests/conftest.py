@@ -2,7 +2,12 @@
 
 A test gets them as `fm.Client` and `fm.connect`. What is about threads, signals or the collector carries the marker
 `blocking` and runs with the blocking client alone; what carries `tls` runs over TLS, too.
+
+A test that carries `beside(start)` watches something that takes long by itself: `start` is called when the first test
+begins, what it returns, a process, is the fixture `begun`, and the test is the last one.
 """
+
+import subprocess
 
 import pytest
 
@@ -20,6 +25,34 @@ def client_kind(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch)
     if getattr(request, "param", "") == "tls":
         monkeypatch.setattr(fm, "connect", connect_over_tls)
         monkeypatch.setattr("faults.harness.Simulator", SecureSimulator)
+
+
+_BEGUN = pytest.StashKey[subprocess.Popen[str]]()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: item.get_closest_marker("beside") is not None)
+
+
+def pytest_runtestloop(session: pytest.Session) -> None:
+    for item in [] if session.config.option.collectonly else session.items:
+        if marker := item.get_closest_marker("beside"):
+            item.stash[_BEGUN] = marker.args[0]()
+
+
+@pytest.fixture
+def begun(request: pytest.FixtureRequest) -> subprocess.Popen[str]:
+    process: subprocess.Popen[str] = request.node.stash[_BEGUN]
+    return process
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """What was begun and never asked for ends."""
+    for item in session.items:
+        process = item.stash.get(_BEGUN, None)
+        if process is not None and process.returncode is None:
+            process.kill()
+            process.communicate()
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

@@ -42,16 +42,16 @@ def test_the_summary(modbus_sim: Simulator) -> None:
 
 
 def test_rows_as_csv(modbus_sim: Simulator) -> None:
+    """Each value is there or, where the machine was too slow for a row, left out."""
     modbus_sim["hr0:f32"] = 21.5
     modbus_sim.fail("hr100")
     what = ("hr0:f32", "hr50[2]", "hr100")
-    found = rows_of(output_of("poll", modbus_sim.url, *what, "--every", "50ms", "--duration", "2s", "--format", "csv"))
+    found = rows_of(output_of("poll", modbus_sim.url, *what, "--every", "200ms", "--duration", "4s", "--format", "csv"))
     assert found[0] == ["time", "hr0:f32", "hr50[2][0]", "hr50[2][1]", "hr100"]
     times = np.array([row[0].removesuffix("Z") for row in found[1:]], "M8[us]")
-    assert (np.diff(times) == np.timedelta64(50, "ms")).all()
-    good = [row for row in found[1:] if row[1]]
-    assert good
-    assert all(row[1:] == ["21.5", "0", "0", ""] for row in good)
+    assert (np.diff(times) == np.timedelta64(200, "ms")).all()
+    assert {row[1] for row in found[1:]} | {""} == {"21.5", ""}
+    assert {tuple(row[2:]) for row in found[1:]} | {("", "", "")} == {("0", "0", ""), ("", "", "")}
 
 
 def test_a_map_and_a_plant(modbus_sim: Simulator, tmp_path: Path) -> None:

@@ -240,3 +240,44 @@ def test_statistics_and_checks(sim: fm.Simulator, plc: fm.Client) -> None:
     assert stats.bytes_received > 0
     assert stats.bytes_sent > 0
     assert collected(poller, "plc").rows == rows_of(poller, "plc")
+
+
+def test_chunks_that_are_closed_end_with_the_rows_that_are_there(plc: fm.Client) -> None:
+    """Polling goes on, and so do others."""
+    with fm.Poller() as poller:
+        poller.add(plc, "hr0", every="5ms")
+        poller.add(plc, "hr0", every="1h", group="slow")
+        chunks, others = poller.chunks(every="30s", group=""), poller.chunks(rows=5, group="")
+        wait_for_rows(poller, "plc", 20)
+        chunks.close()
+        there = rows_of(poller, "plc")
+        wait_for_rows(poller, "plc", 20)
+        found = list(chunks)
+        assert 20 <= sum(chunk.rows for chunk in found) <= there
+        check_grid(fm.concat(found))
+        chunks.close()
+        assert next(chunks, None) is None
+        assert next(others).rows == 5
+
+
+def test_closing_ends_the_waiting_of_another_thread(plc: fm.Client) -> None:
+    with fm.Poller() as poller:
+        poller.add(plc, "hr0", every="1h")
+        chunks, found = poller.chunks(), []
+        thread = threading.Thread(target=lambda: found.extend(chunks))
+        thread.start()
+        chunks.close()
+        thread.join(60)
+        assert not thread.is_alive()
+        assert found == []
+
+
+def test_chunks_closed_while_the_buffer_ran_over(plc: fm.Client) -> None:
+    with fm.Poller(buffer=0.3) as poller:
+        poller.add(plc, "hr0", every="5ms")
+        wait_for_rows(poller, "plc", 5)
+        chunks = poller.chunks(rows=4)
+        next(chunks)
+        chunks.close()
+        wait_for_rows(poller, "plc", 300)
+        assert sum(chunk.rows for chunk in chunks) <= 4

@@ -120,6 +120,57 @@ def test_a_client_that_nobody_else_holds_stays_open(sim: fm.Simulator) -> None:
     client.close()
 
 
+def test_a_device_added_while_the_supervisor_looks_is_connected(
+    sim: fm.Simulator, plc: fm.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the loop reports of it is told once, and must not be taken for that of a device which is gone."""
+    with fm.Poller() as poller, fm.Client("127.0.0.1", sim.port, name="late") as late:
+        poller.add(plc, "hr0", every="5ms")
+        wait_for(lambda: poller.stats["plc"].good > 0)
+        assert poller._supervisor is not None
+        looked, added, feeds = threading.Event(), threading.Event(), poller._supervisor._feeds
+
+        def held_up() -> Any:
+            found = feeds()
+            if not looked.is_set():
+                looked.set()
+                added.wait(60)
+            return found
+
+        monkeypatch.setattr(poller._supervisor, "_feeds", held_up)
+        poller._loop.ring()
+        looked.wait(60)
+        poller.add(late, "hr0", every="5ms")
+        wait_for_rows(poller, "late", 5)
+        added.set()
+        wait_for(lambda: poller.stats["late"].good > 0, "an answer")
+
+
+def test_whatever_goes_wrong_while_connecting_it_is_tried_again(
+    plc: fm.Client, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    failures = [UnicodeError("a name that cannot be"), RuntimeError("can't start new thread")]
+    start, connect = threading.Thread.start, plc._link.try_to_connect
+
+    def started(thread: threading.Thread) -> None:
+        if thread.name.startswith("connect ") and len(failures) == 2:
+            raise failures.pop()
+        start(thread)
+
+    def connected() -> bool:
+        if failures:
+            raise failures.pop()
+        return connect()
+
+    monkeypatch.setattr(threading.Thread, "start", started)
+    monkeypatch.setattr(plc._link, "try_to_connect", connected)
+    with fm.Poller() as poller:
+        poller.add(plc, "hr0", every="5ms")
+        wait_for(lambda: poller.stats["plc"].good > 0, "an answer")
+    assert "the supervisor of a poller failed" in caplog.text
+    assert "connecting failed" in caplog.text
+
+
 def test_a_map_is_polled_group_by_group(sim: fm.Simulator, meter: fm.Client) -> None:
     sim["hr0:f32"], sim["hr10:u32"], sim["hr12:i16"] = 230.0, 125, -1
     with fm.Poller() as poller:

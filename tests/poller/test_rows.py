@@ -258,35 +258,6 @@ def test_a_group_that_is_read_once(sim: fm.Simulator, plc: fm.Client) -> None:
         assert chunk["a"][0] == 1.5
 
 
-@pytest.mark.parametrize("rows", [1500, pytest.param(340_000, marks=pytest.mark.nightly)])
-def test_faults_at_random(sim: fm.Simulator, rows: int) -> None:
-    """Every row is there, every good value is right, every other one has a reason. The long run takes an hour."""
-    for kind in ("drop", "duplicate", "transaction_id"):
-        sim.fault(kind, p=0.01)
-    sim.fault("close", p=0.002)
-    sim.fault("delay", p=0.01, seconds=0.03)
-    every, seen = (0.005 if rows < 10_000 else 0.01), 0
-    with fm.Client("127.0.0.1", sim.port, name="plc", timeout=0.05) as plc, fm.Poller() as poller:
-        poller.add(plc, TAGS, every=every)
-        for chunk in poller.chunks(rows=100):
-            assert chunk.first_row == seen
-            seen += chunk.rows
-            check_grid(chunk)
-            check_good_values(chunk)
-            for name in TAGS:
-                assert set(chunk.quality[name].tolist()) <= {
-                    Q.GOOD,
-                    Q.TIMEOUT,
-                    Q.LINK,
-                    Q.MISSED,
-                    Q.SUSPENDED,
-                    Q.PROTOCOL,
-                }
-            if seen >= rows:
-                break
-        assert poller.stats["plc"].good > 0
-
-
 def test_calls_from_many_threads_beside_a_poll(sim: fm.Simulator, plc: fm.Client) -> None:
     failures: list[BaseException] = []
 

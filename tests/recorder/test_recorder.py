@@ -10,10 +10,12 @@ from fastmodbus.plan import ReadPlan
 from fastmodbus.quality import Quality
 from fastmodbus.recorder import Recorder, load
 from fastmodbus.recorder.folder import Folder
+from fastmodbus.tags import Tag
 from fastmodbus.values import Decoder
 from made_rows import ANCHOR, TAGS, made
 
-pytest.importorskip("pyarrow")
+pyarrow = pytest.importorskip("pyarrow")
+pytest.importorskip("pyarrow.parquet")
 
 DAY = 86_400_000_000_000
 
@@ -64,6 +66,24 @@ def test_devices_and_groups_are_kept_apart(tmp_path):
     assert set(load(tmp_path, device="a")) == {("a", "fast"), ("a", "")}
     with pytest.raises(fm.RecorderError, match="device 'x'"):
         load(tmp_path, device="x")
+
+
+@pytest.mark.parametrize("more", [(), ("day_", "DAY__")])
+def test_tags_called_like_a_partition_are_renamed_in_files(tmp_path, more):
+    """Readers take the names of the folders for columns; one of the file must not hide them, or be hidden."""
+    names = ["day", "Device", "group", *more]
+    tags = [Tag(name, f"hr{2 * number}") for number, name in enumerate(names)]
+    written = made(4, tags=tags, failed={2: Quality.TIMEOUT})
+    with Recorder(tmp_path) as recorder:
+        recorder.write(written)
+        same(load(tmp_path), written)
+    same(load(tmp_path), written)
+    (file,) = Folder(tmp_path).parquets()
+    renamed = ["day___" if more else "day_", "Device_", "group_", *more]
+    assert pyarrow.parquet.read_schema(file).names == ["time", *renamed, "_row", "_quality"]
+    table = pyarrow.parquet.read_table(tmp_path, partitioning="hive")
+    assert table.column("device").to_pylist() == ["meter"] * 4
+    assert table.column(renamed[0]).to_pylist() == [*written.raw["day"][:2].tolist(), None, written.raw["day"][3]]
 
 
 def test_load_takes_a_time(tmp_path):

@@ -80,6 +80,22 @@ def test_a_running_poller_goes_on(plc, tmp_path):
     assert is_whole(load(tmp_path))
 
 
+def test_recording_of_a_poller_that_goes_on_ends_when_it_is_told(plc, tmp_path):
+    """Not with a next chunk, which may be an hour away; and with everything that was polled until then."""
+    with fm.Poller(buffer="2h") as poller:
+        poller.add(plc, TAGS, every=0.02)
+        poller.add(plc, TAGS, every=3600, group="slow")
+        with fm.Recording(poller, tmp_path, flush="1h") as recording:
+            until(lambda: poller.stats["plc"].polls > 20)
+            recording.stop()
+            recording.stop()
+            assert recording.wait(60)
+        assert poller.running
+    run = load(tmp_path, group="")
+    assert run.rows == recording.stats.rows > 20
+    assert is_whole(run)
+
+
 def test_a_plant_is_recorded(tmp_path):
     (tmp_path / "meter.toml").write_text(
         """format = "fastmodbus-map/1"

@@ -29,6 +29,7 @@ class _Cursor:
     def __init__(self, feed: Feed, rows: int | None, every: float, step: int | None) -> None:
         self.feed = feed
         self.at = self.covered = feed.oldest
+        self.end = _NEVER
         self.lost = 0
         self.size = self._size(rows, every)
         self.step = min(step or self.size, self.size)
@@ -48,7 +49,7 @@ class _Cursor:
 
     def ready(self) -> bool:
         """Whether a whole chunk is there; if not, the feed's job rings when it is."""
-        if self.feed.job is None:
+        if self.feed.job is None or self.at + self.size > self.end:
             return False
         if self._every and now() >= self._next:
             began, self._next = self._next, now() + self._every
@@ -57,8 +58,9 @@ class _Cursor:
 
     def take(self) -> Rows | None:
         """The next chunk, shorter where rows were lost, the plan changed, or the wall clock was set."""
-        rows = self.feed.take(self.at, self.size)
-        if rows is None:
+        rows = self.feed.take(self.at, min(self.size, self.end - self.at))
+        if rows is None or rows.first_row >= self.end:
+            self.covered = max(self.covered, self.end if rows is not None else 0)
             return None
         self.lost = rows.first_row - self.at
         self.feed.dropped += self.lost
@@ -70,7 +72,7 @@ class _Cursor:
     @property
     def left(self) -> bool:
         """Whether there are rows that were in no chunk yet."""
-        return self.feed.rows > self.covered
+        return min(self.feed.rows, self.end) > self.covered
 
 
 class Chunks:
@@ -101,6 +103,7 @@ class Chunks:
         self._rows, self._every, self._step, self._strict = rows, every, step, strict
         self._cursors: dict[Feed, _Cursor] = {}
         self._heard = 0
+        self._ends: dict[Feed, int] | None = None
         self._pending: Samples | None = None
 
     def __iter__(self) -> Self:
@@ -111,7 +114,7 @@ class Chunks:
         if pending is not None:
             return pending
         while True:
-            over = not self._running() or self._all_over()
+            over = not self._running() or self._ends is not None or self._all_over()
             found = self._next_ready(over)
             if found is not None:
                 return found
@@ -120,15 +123,22 @@ class Chunks:
             wait = min([cursor.wake_at() for cursor in self._cursors.values()], default=_NEVER) - now()
             self._heard = self._loop.wait_rows(self._heard, max(0, wait))
 
+    def close(self) -> None:
+        """End with the rows that are there now, while polling goes on: what was in no chunk yet comes last.
+
+        Any thread may call it.
+        """
+        if self._ends is None:
+            self._ends = {feed: feed.rows for feed in self._feeds()}
+        self._loop.ring()
+
     def _all_over(self) -> bool:
         feeds = list(self._feeds())
         return bool(feeds) and all(feed.over for feed in feeds)
 
     def _next_ready(self, over: bool) -> Samples | None:
         """The chunk of the first feed that has one; that feed is asked last the next time."""
-        for feed in self._feeds():
-            if feed not in self._cursors:
-                self._cursors[feed] = _Cursor(feed, self._rows, self._every, self._step)
+        self._find_feeds()
         for feed, cursor in list(self._cursors.items()):
             last = over or feed.over
             if not (cursor.ready() or (last and cursor.left)):
@@ -145,6 +155,16 @@ class Chunks:
                     self._raise_overrun(cursor)
                 return found
         return None
+
+    def _find_feeds(self) -> None:
+        """Begin with those that were added since the last look; after `close`, set their ends."""
+        ends = self._ends
+        for feed in self._feeds() if ends is None else ends:
+            if feed not in self._cursors:
+                self._cursors[feed] = _Cursor(feed, self._rows, self._every, self._step)
+        if ends is not None:
+            for feed, cursor in self._cursors.items():
+                cursor.end = min(cursor.end, ends.get(feed, feed.rows))
 
     def _raise_overrun(self, cursor: _Cursor) -> NoReturn:
         raise Overrun(

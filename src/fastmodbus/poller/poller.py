@@ -21,7 +21,7 @@ from .chunks import Chunks
 from .feed import Feed, Grid
 from .grouping import Group, groups_of, phase_of
 from .latest import Latest
-from .statistics import PollStatistics, warnings_of
+from .statistics import PollStatistics, StatisticsByDevice, warnings_of
 from .supervisor import Supervisor
 
 _pollers: weakref.WeakSet[Poller] = weakref.WeakSet()
@@ -354,11 +354,11 @@ class Poller:
 
     @property
     def stats(self) -> Mapping[str, PollStatistics]:
-        """Counters of each device, by its name."""
+        """Counters of each device, by its name; each is looked at when it is first asked for."""
         by_device: dict[str, list[Feed]] = {}
         for feed in self._selected(None, None):
             by_device.setdefault(feed.device, []).append(feed)
-        return {device: PollStatistics.of(feeds) for device, feeds in by_device.items()}
+        return StatisticsByDevice(by_device)
 
     def check(self) -> str:
         """What will not work as it was asked for, a line each; empty when nothing is known to be wrong."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -49,15 +49,9 @@ class PollStatistics:
     @classmethod
     def of(cls, feeds: Sequence[Feed]) -> Self:
         """Those of one device, of all its groups."""
-        counters: Counter[str] = Counter()
-        lateness: Counter[float] = Counter()
-        round_trips: Counter[float] = Counter()
-        for feed in feeds:
-            if feed.job is not None:
-                counters.update(feed.job.counters())
-                late, trips = feed.job.histograms()
-                lateness.update({bound / 1e9: count for bound, count in late})
-                round_trips.update({bound / 1e9: count for bound, count in trips})
+        jobs = [feed.job for feed in feeds if feed.job is not None]
+        counters = sum((Counter(job.counters()) for job in jobs), Counter())
+        lateness, round_trips = zip(*(job.histograms() for job in jobs), strict=True) if jobs else ((), ())
         core = feeds[0].link.core
         connection = core.counters()
         return cls(
@@ -70,8 +64,8 @@ class PollStatistics:
             bytes_sent=connection["bytes_sent"],
             bytes_received=connection["bytes_received"],
             write_wait=core.longest_write_wait / 1e9,
-            lateness_histogram=tuple(sorted(lateness.items())),
-            round_trip_histogram=tuple(sorted(round_trips.items())),
+            lateness_histogram=_joined(lateness),
+            round_trip_histogram=_joined(round_trips),
         )
 
     def lateness(self, percentile: float) -> float:
@@ -81,6 +75,38 @@ class PollStatistics:
     def round_trip(self, percentile: float) -> float:
         """Seconds from request to good answer, for so many percent of them at most, to 12 %."""
         return percentile_of(self.round_trip_histogram, percentile)
+
+
+def _joined(histograms: Sequence[Sequence[tuple[int, int]]]) -> Histogram:
+    """One of several, in seconds instead of ns."""
+    if len(histograms) == 1:
+        return tuple((bound / 1e9, count) for bound, count in histograms[0])
+    found: Counter[int] = Counter()
+    for histogram in histograms:
+        found.update(dict(histogram))
+    return tuple((bound / 1e9, count) for bound, count in sorted(found.items()))
+
+
+class StatisticsByDevice(Mapping[str, PollStatistics]):
+    """Those of each device, made when they are first asked for: of thousands mostly few are."""
+
+    def __init__(self, feeds: Mapping[str, Sequence[Feed]]) -> None:
+        self._feeds = feeds
+        self._known: dict[str, PollStatistics] = {}
+
+    def __getitem__(self, device: str) -> PollStatistics:
+        if device not in self._known:
+            self._known[device] = PollStatistics.of(self._feeds[device])
+        return self._known[device]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._feeds)
+
+    def __len__(self) -> int:
+        return len(self._feeds)
+
+    def __repr__(self) -> str:
+        return repr(dict(self))
 
 
 def warnings_of(feeds: Iterable[Feed]) -> list[str]:

@@ -84,21 +84,27 @@ class Supervisor:
             self._stopping.wait(_PAUSE)
 
     def _look(self) -> None:
-        links = {feed.link.core: feed.link for feed in self._feeds()}
-        for connection, wanted, told in self._loop.reports():
-            link = links.get(connection)
-            if link is None:
-                continue
-            if told:
-                link.log.report()
-                self._look_at_feeds(link)
-            if wanted:
-                self._note_wanted(connection, link)
+        # What is reported is told once. The feeds are looked at later: one that is being added is among them then.
+        reports = self._loop.reports()
+        feeds = self._feeds_by_connection()
+        for connection, wanted, _ in reports:
+            if wanted and connection in feeds:
+                self._note_wanted(connection, feeds[connection][0].link)
+        for connection, _, told in reports:
+            if told and connection in feeds:
+                feeds[connection][0].link.log.report()
+                self._look_at_feeds(feeds[connection])
         for connection in [each for each, due in self._due.items() if due <= now()]:
             del self._due[connection]
-            if connection in links:
+            if connection in feeds:
                 self._waiting.append(connection)
         self._connect_those_waiting()
+
+    def _feeds_by_connection(self) -> dict[Connection, list[Feed]]:
+        found: dict[Connection, list[Feed]] = {}
+        for feed in self._feeds():
+            found.setdefault(feed.link.core, []).append(feed)
+        return found
 
     def _check_clock(self) -> None:
         step = self._anchors.check()
@@ -109,9 +115,9 @@ class Supervisor:
 
     # -------------------------------------------------------------------------------------------- feeds
 
-    def _look_at_feeds(self, link: Link) -> None:
-        for feed in self._feeds():
-            if feed.link is link and feed.job is not None:
+    def _look_at_feeds(self, feeds: Iterable[Feed]) -> None:
+        for feed in feeds:
+            if feed.job is not None:
                 suspended, refused = feed.job.news()
                 self._tell_suspended(feed, suspended)
                 if refused:
@@ -148,17 +154,22 @@ class Supervisor:
 
     def _connect_those_waiting(self) -> None:
         while self._waiting and self._connecting < _CONNECTING:
-            attempts = self._attempts[self._waiting.popleft()]
-            with self._lock:
-                self._connecting += 1
+            attempts = self._attempts[self._waiting[0]]
             threading.Thread(
                 target=self._connect, args=[attempts], name=f"connect {attempts.link.log.place}", daemon=True
             ).start()
+            self._waiting.popleft()  # not before: there may be no thread to be had
+            with self._lock:
+                self._connecting += 1
 
     def _connect(self, attempts: _Attempts) -> None:
         link = attempts.link
         self._loop.unreachable(link.core, False)
-        made = link.try_to_connect()
+        try:
+            made = link.try_to_connect()
+        except Exception:  # whatever it is, it is tried again
+            log.exception("%s: connecting failed", link.log.place)
+            made = False
         attempts.failed += 1  # until something is answered
         with self._lock:
             self._connecting -= 1

@@ -14,7 +14,7 @@ import contextlib
 import json
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any, Self
@@ -27,6 +27,7 @@ from ..errors import RecorderError
 LOCK, LOG, JOURNAL = "_lock", "_recorder.log", "_journal"
 ROWS, SUMS, PARQUET = ".arrows", ".sums", ".parquet"
 UNNAMED = "default"  # a group without a name
+PARTITIONS = ("device", "group", "day")  # columns, to readers, which no column of a file may hide
 WRITING = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | getattr(os, "O_BINARY", 0)
 
 
@@ -80,6 +81,20 @@ class Folder:
         ]
         found = self.path.glob("/".join([*parts, "day=*", f"*{PARQUET}"]))
         return sorted(found, key=lambda path: (path.parent.parent, path.name))
+
+
+def column_names(tags: Collection[str]) -> dict[str, str]:
+    """The names in files of those tags whose own would hide a partition; SQL does not tell capitals from small ones."""
+    taken = {name.lower() for name in (*tags, *PARTITIONS)}
+    found: dict[str, str] = {}
+    for tag in tags:
+        name = tag
+        while tag.lower() in PARTITIONS and name.lower() in taken:
+            name += "_"
+        if name != tag:
+            taken.add(name.lower())
+            found[tag] = name
+    return found
 
 
 def _quoted(name: str) -> str:

@@ -18,7 +18,7 @@ from uuid import uuid4
 
 from ..samples import Samples
 from ..samples.arrow import schema_of, to_batch
-from .folder import SUMS, WRITING, Folder, sync_file, sync_folder, write_all
+from .folder import SUMS, WRITING, Folder, column_names, sync_file, sync_folder, write_all
 
 if TYPE_CHECKING:
     import pyarrow
@@ -43,7 +43,8 @@ class Journal:
     def __init__(self, folder: Folder, first: Samples, dropped: int) -> None:
         """Begin with the layout and anchor of some rows, which are not written yet; OSError if that cannot be."""
         self._folder, self._kind = folder, kind_of(first)
-        self.schema = schema_of(first, journal=str(uuid4()), journal_format=FORMAT, dropped=dropped)
+        names = column_names([tag.name for tag in first.layout.tags])
+        self.schema = schema_of(first, names, journal=str(uuid4()), journal_format=FORMAT, dropped=dropped)
         self.rows = self.size = self._crc = self._sums_size = 0
         self.opened = time.monotonic()
         self._unsynced, self._named = False, False

@@ -30,6 +30,13 @@ TICK = 0.5  # seconds; Windows lets no Ctrl-C through during one wait
 OnChunk = Callable[[Samples], object]
 
 
+class ChunksLike(Protocol):
+    """What a recording needs of `Chunks`."""
+
+    def __iter__(self) -> Iterator[Samples]: ...
+    def close(self) -> None: ...
+
+
 class PollerLike(Protocol):
     """What a recording needs of a `Poller`."""
 
@@ -39,7 +46,7 @@ class PollerLike(Protocol):
     def stop(self) -> None: ...
     @property
     def stats(self) -> Mapping[str, Any]: ...
-    def chunks(self, *, every: Any) -> Iterator[Samples]: ...
+    def chunks(self, *, every: Any) -> ChunksLike: ...
 
 
 @runtime_checkable
@@ -91,7 +98,8 @@ class Recording:
         self._started = False
         self._error: BaseException | None = None
         self.poller, self._own = _poller_of(source, tags, every, self._held)
-        self._source: Iterable[Samples] = source if self.poller is None else self.poller.chunks(every=flush)
+        self._chunks = None if self.poller is None else self.poller.chunks(every=flush)
+        self._source: Iterable[Samples] = source if self._chunks is None else self._chunks
         try:
             self._recorder = Recorder(path, sync=sync, rotate=rotate, compression=compression)
         except BaseException:
@@ -118,11 +126,13 @@ class Recording:
     def stop(self) -> None:
         """End it soon; may be called from anywhere. What was polled until now is still written.
 
-        A poller that was running before goes on, and the recording ends with its next chunk.
+        A poller that was running before goes on.
         """
         self._ending.set()
         if self.poller is not None and self._own:
             self.poller.stop()
+        elif self._chunks is not None:
+            self._chunks.close()
 
     def wait(self, timeout: float | None = None) -> bool:
         """Wait for its end, so many seconds at most; whether it has come.
@@ -180,7 +190,7 @@ class Recording:
             self._write(chunk)
             if self._on_chunk is not None:
                 self._on_chunk(chunk)
-            if self._ending.is_set() and not self._own:
+            if self._ending.is_set() and self._chunks is None:
                 return
 
     def _write(self, chunk: Samples) -> None:

@@ -11,8 +11,10 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Mapping
 from functools import lru_cache
 from os import PathLike
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -41,11 +43,14 @@ _STEADY = (TIME, ROW)
 # ------------------------------------------------------------------------------------------------ schema
 
 
-def schema_of(samples: Samples, **more: Any) -> pyarrow.Schema:
-    """The schema of some Samples, with ``more`` in its metadata."""
+def schema_of(samples: Samples, names: Mapping[str, str] = MappingProxyType({}), **more: Any) -> pyarrow.Schema:
+    """The schema of some Samples, with ``more`` in its metadata; ``names`` has columns called unlike their tag."""
     fields = samples.layout.exports.get("arrow")
     if fields is None:
         fields = samples.layout.exports["arrow"] = _fields(samples.layout)
+    for tag, name in names.items():
+        index = fields.get_field_index(tag)
+        fields = fields.set(index, fields.field(index).with_name(name))
     anchor = int(samples.anchor[:1].sum())
     about = {
         "format": FORMAT,
@@ -55,6 +60,7 @@ def schema_of(samples: Samples, **more: Any) -> pyarrow.Schema:
         "period": samples.period if math.isfinite(samples.period) else None,  # JSON has no infinity
         "anchor": anchor,
         "plan": samples.layout.requests,
+        **({"columns": dict(names)} if names else {}),
         **more,
     }
     return fields.with_metadata({KEY: _json(about), TAGS: _json([_tag_to_json(tag) for tag in samples.layout.tags])})
@@ -274,7 +280,11 @@ def from_table(table: pyarrow.Table) -> Samples:
     layout = _layout(table.schema.metadata[TAGS], tuple(about["plan"]))
     time = _numpy(table.column(TIME).cast("int64")).view("M8[ns]")
     quality = _qualities(table, layout)
-    columns = [_column(table.column(tag.name), tag, bad) for tag, bad in zip(layout.tags, quality, strict=True)]
+    names = about.get("columns", {})
+    columns = [
+        _column(table.column(names.get(tag.name, tag.name)), tag, bad)
+        for tag, bad in zip(layout.tags, quality, strict=True)
+    ]
     return Samples(
         layout,
         Held([values for values, _ in columns], [raw for _, raw in columns], quality),
