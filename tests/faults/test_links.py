@@ -55,6 +55,21 @@ def test_closed_between_calls(reset: bool, verdicts: Verdicts) -> None:
     verdicts.note("closed when idle", "write", "right data, new connection")
 
 
+def test_closed_between_connecting_and_the_first_call() -> None:
+    """The socket is looked at before the first request as before any other: even a write goes over a new connection."""
+    closed = threading.Event()
+
+    def script(connection: Connection) -> None:
+        connection.finish()
+        closed.set()
+
+    with ScriptedServer(script, lambda c: c.serve()) as server, fm.connect(server.url, retries=0) as plc:
+        assert closed.wait(LONG)
+        plc.write_register(5, 6)
+        assert len(server.requests) == 1
+    assert server.connections == 2
+
+
 def test_failures_on_several_connections_do_not_cost_the_next_call() -> None:
     with device() as simulator, fm.connect(simulator.url, retries=0, timeout=LONG) as plc:
         simulator.fault("fin_before", times=5)
