@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import fastmodbus as fm
-from children import run_python
+from children import preloaded, run_python
 from fastmodbus._core.reactor import now
 from scripted import Connection, ScriptedServer, silent
 
@@ -98,7 +98,7 @@ def test_row_30_a_wall_clock_that_jumps_changes_nothing(tmp_path: Path, jump: st
             server.url,
             clock,
             jump,
-            LD_PRELOAD=library,
+            LD_PRELOAD=preloaded(library),
             FAKETIME_TIMESTAMP_FILE=str(clock),
             FAKETIME_NO_CACHE="1",
             FAKETIME_DONT_FAKE_MONOTONIC="1",

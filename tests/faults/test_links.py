@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 import fastmodbus as fm
-from children import run_python, start_python
+from children import preloaded, run_python, start_python
 from fastmodbus import sockets
 from fastmodbus.errors import ConnectionFailed, ModbusError, ProtocolError, RequestTimeout
 from faults.harness import LONG, SHORT, device, good_calls
@@ -234,7 +234,7 @@ def test_the_clock_on_the_wall_does_not_matter(jump: str, tmp_path: Path, verdic
             print(plc.read_holding_registers(9)[0], time.time(), flush=True)
             print(plc.stats.timeouts, plc.stats.connections)
     """
-    environment = {"LD_PRELOAD": library, "DONT_FAKE_MONOTONIC": "1", "FAKETIME_NO_CACHE": "1"}
+    environment = {"LD_PRELOAD": preloaded(library), "DONT_FAKE_MONOTONIC": "1", "FAKETIME_NO_CACHE": "1"}
     environment["FAKETIME_TIMESTAMP_FILE"] = str(clock)
     jumped = threading.Event()
 
