@@ -23,11 +23,6 @@ def environment(**more: str) -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": os.pathsep.join(_PATHS), **more}
 
 
-def preloaded(library: str | Path) -> str:
-    """`LD_PRELOAD` for a program: this library behind those of its parent, a sanitizer's for instance."""
-    return ":".join(filter(None, [os.environ.get("LD_PRELOAD", "").replace(" ", ":"), str(library)]))
-
-
 @contextmanager
 def interruptible() -> Iterator[None]:
     """Programs started in here take SIGINT, also where these tests run in the background and ignore it."""

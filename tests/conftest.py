@@ -1,8 +1,8 @@
 """Runs the tests of a module with several kinds of clients, and says how hard hypothesis searches.
 
-A module's `CLIENTS` names the kinds; a test gets them as `fm.Client` and `fm.connect`. What is about threads, signals or
-the collector carries the marker `blocking` and runs with the blocking client alone; what carries `tls` runs over TLS,
-too. HYPOTHESIS_PROFILE=nightly makes hypothesis search long.
+A module's `CLIENTS` names the kinds; a test gets them as `fm.Client` and `fm.connect`. What is about threads, signals
+or the collector carries the marker `blocking` and runs with the blocking client alone; what carries `tls` runs over
+TLS, too. HYPOTHESIS_PROFILE=nightly makes hypothesis search long.
 """
 
 import os

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from children import environment, preloaded
+from children import environment
 
 if sys.platform != "linux":
     pytest.skip("platform: system calls are intercepted on Linux only", allow_module_level=True)
@@ -36,9 +36,10 @@ def shim(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def ask(shim: Path) -> Iterator[Ask]:
     """Runs a case in the process under the shim, which is started once."""
+    preloaded = ":".join(filter(None, [os.environ.get("LD_PRELOAD"), str(shim)]))
     command = [sys.executable, "-X", "faulthandler", "-c", "from core.under_shim import main; main()"]
     child = subprocess.Popen(
-        command, env=environment(LD_PRELOAD=preloaded(shim)), text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        command, env=environment(LD_PRELOAD=preloaded), text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE
     )
     assert child.stdin is not None
     assert child.stdout is not None

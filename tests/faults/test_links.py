@@ -1,6 +1,5 @@
 """Connections, clocks and processes: servers that close or do not read, writes that are sent once, clock jumps."""
 
-import glob
 import os
 import socket
 import sys
@@ -10,8 +9,9 @@ from typing import Any
 
 import pytest
 
+import faketime
 import fastmodbus as fm
-from children import preloaded, run_python, start_python
+from children import run_python, start_python
 from fastmodbus import sockets
 from fastmodbus.errors import ConnectionFailed, ModbusError, ProtocolError, RequestTimeout
 from faults.harness import LONG, SHORT, device, good_calls
@@ -20,8 +20,6 @@ from loops import BOTH
 from scripted import Connection, ScriptedServer
 
 CLIENTS = BOTH
-
-FAKETIME = ("/usr/lib/*/faketime/libfaketime.so.1", "/usr/lib/faketime/libfaketime.so.1")
 
 
 # ------------------------------------------------------------------------------------------------ closed when idle
@@ -221,11 +219,8 @@ def test_a_forked_child_refuses(verdicts: Verdicts) -> None:
 @pytest.mark.parametrize("jump", ["+10d", "-10d"])
 def test_the_clock_on_the_wall_does_not_matter(jump: str, tmp_path: Path, verdicts: Verdicts) -> None:
     """It jumps while an answer is waited for, and the answer comes: it is neither late nor waited for in vain."""
-    library = next((found for pattern in FAKETIME for found in glob.glob(pattern)), None)
-    if library is None:
-        pytest.skip("libfaketime (package faketime) is missing")
     clock = tmp_path / "clock"
-    clock.write_text("+0")
+    clocks = faketime.set_by(clock)
     program = """
         import sys, time
         import fastmodbus as fm
@@ -234,8 +229,6 @@ def test_the_clock_on_the_wall_does_not_matter(jump: str, tmp_path: Path, verdic
             print(plc.read_holding_registers(9)[0], time.time(), flush=True)
             print(plc.stats.timeouts, plc.stats.connections)
     """
-    environment = {"LD_PRELOAD": preloaded(library), "DONT_FAKE_MONOTONIC": "1", "FAKETIME_NO_CACHE": "1"}
-    environment["FAKETIME_TIMESTAMP_FILE"] = str(clock)
     jumped = threading.Event()
 
     def script(connection: Connection) -> None:
@@ -244,7 +237,7 @@ def test_the_clock_on_the_wall_does_not_matter(jump: str, tmp_path: Path, verdic
         connection.answer(request)
         connection.serve()
 
-    with ScriptedServer(script) as server, start_python(program, server.url, **environment) as process:
+    with ScriptedServer(script) as server, start_python(program, server.url, **clocks) as process:
         server.wait_for_requests(1)
         clock.write_text(jump)
         jumped.set()
