@@ -17,7 +17,9 @@ from world cimport *
 
 # ---------------------------------------------------------------------------------------------------- making them
 
-cdef inline uint32_t _add_reads(mb_world* w, mb_source* source, mb_generation* g, int count, uint32_t at) noexcept nogil:
+cdef inline uint32_t _add_reads(
+    mb_world* w, mb_source* source, mb_generation* g, int count, uint32_t at
+) noexcept nogil:
     """One stage of so many reads, into the image from `at` on; where it ends."""
     cdef mb_work* work = &w.works[w.work_count]
     cdef mb_transaction* t
@@ -145,10 +147,12 @@ cdef inline const char* _check_read(
 
 
 cdef inline const char* _check_times(int64_t due, int64_t sent, int64_t received, uint8_t quality) noexcept nogil:
-    return unless(quality != QUALITY_GOOD or due <= sent <= received, b"answered before it was asked, or before its row")
+    return unless(quality != QUALITY_GOOD or due <= sent <= received, b"answered before it was asked, or its row due")
 
 
-cdef inline void _check_asked(mb_world* w, const mb_polled* p, const mb_generation* g, const uint8_t* row) noexcept nogil:
+cdef inline void _check_asked(
+    mb_world* w, const mb_polled* p, const mb_generation* g, const uint8_t* row
+) noexcept nogil:
     """A row that was open: each read against its truth."""
     cdef const mb_ring* r = &g.poll.ring
     cdef const mb_work* work
@@ -189,7 +193,7 @@ cdef inline void _check_rows(mb_world* w, mb_polled* p, mb_generation* g, int64_
     cdef const mb_ring* r = &g.poll.ring
     cdef const uint8_t* row
     cdef int64_t n
-    for n in range(max(g.checked, r.written - r.capacity + 1), r.written):     # the slot of the oldest is the open row's
+    for n in range(max(g.checked, r.written - r.capacity + 1), r.written):  # the oldest's slot is the open row's
         row = r.memory + n % r.capacity * r.stride
         _check_due(w, p, (<const int64_t*>row)[0], r.first + n)
         if r.first + n == asked:
