@@ -107,15 +107,21 @@ define variant
 endef
 
 SANITIZE := address,undefined,float-cast-overflow
-DEBUG_RUN = LD_PRELOAD=$$($${CC:-cc} -print-file-name=libasan.so) ASAN_OPTIONS=detect_leaks=0 \
-	UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1 PYTHONMALLOC=malloc PYTHONPATH=build/debug/src
+# The sanitizers' reports go to files, as pytest would keep them to itself when one ends the process. libstdc++ has to be
+# there when the sanitizer starts, or the first C++ exception of any library ends the process.
+DEBUG_RUN = LD_PRELOAD="$$($${CC:-cc} -print-file-name=libasan.so) $$($${CC:-cc} -print-file-name=libstdc++.so)" \
+	ASAN_OPTIONS=detect_leaks=0:log_path=$(abspath build/debug/report) \
+	UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1:log_path=$(abspath build/debug/report) \
+	PYTHONMALLOC=malloc PYTHONPATH=build/debug/src
 
 build/debug/stamp: $(BUILT)
 	$(call variant,debug,FASTMODBUS_CHECKS=1 FASTMODBUS_SANITIZE=$(SANITIZE))
 
 debug: build/debug/stamp $(TESTED)  ## the tests on a core with every check, ASan and UBSan
+	@rm -f build/debug/report.*
 	@$(DEBUG_RUN) $(BIN)/python .ci/loaded_from.py build/debug/src
-	$(DEBUG_RUN) $(RUN) pytest -o faulthandler_timeout=600 $(ARGS)
+	$(DEBUG_RUN) $(RUN) pytest -o faulthandler_timeout=600 $(ARGS) || { cat build/debug/report.* 2>/dev/null; exit 1; }
+	@! cat build/debug/report.* 2>/dev/null
 
 build/coverage/stamp: $(BUILT)
 	$(call variant,coverage,FASTMODBUS_GCOV=1)
@@ -137,7 +143,7 @@ coverage: build/coverage/stamp $(COVERAGE_TOOLS)  ## which lines of the core the
 # inputs is told in docs/testing.md.
 FUZZ := $(wildcard tests/fuzz/*.p* tests/fuzz/*.c)
 SECONDS ?= 60
-TARGETS ?= codec responder session
+TARGETS ?= codec responder schedule session
 FUZZ_SANITIZE := fuzzer-no-link,address,undefined
 CLANG := CC=clang LDSHARED="clang -shared"
 FUZZ_RUN = ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=print_stacktrace=1 FUZZ_PYTHON=$(abspath $(BIN))/python \

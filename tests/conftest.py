@@ -1,19 +1,27 @@
-"""Runs the tests of a module with several kinds of clients: with those that its `CLIENTS` names.
+"""Runs the tests of a module with several kinds of clients, and says how hard hypothesis searches.
 
-A test gets them as `fm.Client` and `fm.connect`. What is about threads, signals or the collector carries the marker
-`blocking` and runs with the blocking client alone; what carries `tls` runs over TLS, too.
+A module's `CLIENTS` names the kinds; a test gets them as `fm.Client` and `fm.connect`. What is about threads, signals
+or the collector carries the marker `blocking` and runs with the blocking client alone; what carries `tls` runs over
+TLS, too. HYPOTHESIS_PROFILE=nightly makes hypothesis search long.
 
 A test that carries `beside(start)` watches something that takes long by itself: `start` is called when the first test
 begins, what it returns, a process, is the fixture `begun`, and the test is the last one.
 """
 
+import os
 import subprocess
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 import fastmodbus as fm
 from loops import STAND_INS
 from secured import SecureSimulator, connect_over_tls
+
+# No deadline: how long an example takes depends on who else uses the machine.
+settings.register_profile("moderate", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("nightly", settings.get_profile("moderate"), max_examples=1000, stateful_step_count=80)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "moderate"))
 
 
 @pytest.fixture(autouse=True)

@@ -7,7 +7,6 @@ core/test_pace.py. Here the times only decide how much of it is learnt, so the t
 import logging
 import threading
 import time
-from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 
@@ -134,28 +133,14 @@ def test_the_server_of_pymodbus(tmp_path: Path, caplog: pytest.LogCaptureFixture
     assert told(caplog) == 1
 
 
-class Crowd:
-    """Strikes the requests that come while the device still works on `most` others, for `seconds` each.
+def crowd(sim: fm.Simulator, most: int) -> Callable[[Request], bool]:
+    """Strikes the requests that come while `most` others of their connection are unanswered, by no clock of its own."""
 
-    That has to be less than its answers take, or a client that sends at once when one comes is struck as well.
-    """
+    def struck(request: Request) -> bool:
+        waiting = [effect for _, _, asked, effect in sim._schedule._queue if asked.number == request.connection]
+        return sum(bool(effect.pieces) for effect in waiting) >= most
 
-    def __init__(self, most: int, seconds: float) -> None:
-        self.most, self.seconds = most, seconds
-        self.connection = 0
-        self.due: deque[float] = deque()
-
-    def __call__(self, request: Request) -> bool:
-        now = time.monotonic()
-        if request.connection != self.connection:
-            self.connection = request.connection
-            self.due.clear()
-        while self.due and self.due[0] <= now:
-            self.due.popleft()
-        if len(self.due) >= self.most:
-            return True
-        self.due.append(now + self.seconds)
-        return False
+    return struck
 
 
 @pytest.mark.parametrize("most", [1, 3, 4])
@@ -163,7 +148,7 @@ class Crowd:
 def test_requests_that_are_dropped(most: int, retries: int, caplog: pytest.LogCaptureFixture) -> None:
     """They are asked again early, which is neither a timeout nor a repetition."""
     with simulator(answer_delay=0.005) as sim:
-        fault = sim.fault("drop", where=Crowd(most, 0.003))
+        fault = sim.fault("drop", where=crowd(sim, most))
         with fm.connect(sim.url, max_registers=100, retries=retries, timeout=30) as client:
             read_long(client, 10)
             assert nothing_went_wrong(client)
@@ -178,7 +163,7 @@ def test_requests_that_are_dropped(most: int, retries: int, caplog: pytest.LogCa
 def test_a_device_that_closes(most: int, retries: int) -> None:
     """A few connections are lost before it is known how many requests it stands."""
     with simulator(answer_delay=0.005) as sim:
-        fault = sim.fault("close", where=Crowd(most, 0.003))
+        fault = sim.fault("close", where=crowd(sim, most))
         with fm.connect(sim.url, max_registers=100, retries=retries, timeout=30) as client:
             read_long(client, 10)
             found = client.stats
@@ -192,7 +177,7 @@ def test_a_device_that_closes(most: int, retries: int) -> None:
 def test_writes_beside_long_reads_are_carried_out_once(kind: str) -> None:
     """One thread reads, so that the window is learnt; another writes, and none of its writes fails or is repeated."""
     with simulator(answer_delay=0.002) as sim:
-        sim.fault(kind, where=Crowd(4, 0.001))
+        sim.fault(kind, where=crowd(sim, 4))
         with fm.connect(sim.url, max_registers=50, timeout=30) as client:
             reader = threading.Thread(target=read_long, args=(client, 10))
             reader.start()

@@ -17,6 +17,9 @@ class Indexed:
     def __index__(self) -> int:
         return 7
 
+    def __repr__(self) -> str:
+        return "Indexed()"
+
 
 @pytest.mark.parametrize("value", [7, np.int8(7), np.uint64(7), Indexed(), np.array(7)], ids=repr)
 def test_integers_become_python_ints(value: Any) -> None:

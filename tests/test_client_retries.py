@@ -238,7 +238,7 @@ def test_bytes_that_nobody_asked_for_cost_the_connection_before_anything_is_sent
 
 
 def test_idle_close_replaces_the_connection(caplog: pytest.LogCaptureFixture) -> None:
-    with fm.Simulator() as simulator, fm.connect(simulator.url, idle_close="1us") as client:
+    with fm.Simulator() as simulator, fm.Client("127.0.0.1", simulator.port, idle_close="1us") as client:
         for _ in range(3):
             client.write_register(0, 1)
         assert simulator.connections == 3

@@ -1,11 +1,11 @@
 """Time as the client keeps it: gaps between requests, and a wall clock that jumps while a call waits."""
 
-import subprocess
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
+import faketime
 import fastmodbus as fm
 from children import run_python
 from fastmodbus._core.reactor import now
@@ -51,24 +51,10 @@ def test_connect_delay_is_kept_after_every_connection() -> None:
         assert server.connections == 2
 
 
-def faketime_library() -> str | None:
-    """libfaketime's path, from the command that preloads it."""
-    try:
-        found = subprocess.run(
-            ["faketime", "-f", "+0", "sh", "-c", "echo $LD_PRELOAD"], capture_output=True, text=True, check=True
-        )
-    except (OSError, subprocess.CalledProcessError):
-        return None
-    return found.stdout.strip()
-
-
 @pytest.mark.parametrize("jump", ["+1d", "-1d"])
 def test_row_30_a_wall_clock_that_jumps_changes_nothing(tmp_path: Path, jump: str) -> None:
-    library = faketime_library()
-    if not library:
-        pytest.skip("faketime is not installed")
     clock = tmp_path / "clock"
-    clock.write_text("+0\n")
+    clocks = faketime.set_by(clock)
     with fm.Simulator(answer_delay=0.2) as simulator, ScriptedServer(silent) as server:
         out, err = run_python(
             """
@@ -98,9 +84,6 @@ def test_row_30_a_wall_clock_that_jumps_changes_nothing(tmp_path: Path, jump: st
             server.url,
             clock,
             jump,
-            LD_PRELOAD=library,
-            FAKETIME_TIMESTAMP_FILE=str(clock),
-            FAKETIME_NO_CACHE="1",
-            FAKETIME_DONT_FAKE_MONOTONIC="1",
+            **clocks,
         )
     assert out.splitlines() == ["[False] 0", "jumped True", "timed out"], err

@@ -1,6 +1,5 @@
 """Connections, clocks and processes: servers that close or do not read, writes that are sent once, clock jumps."""
 
-import glob
 import os
 import socket
 import sys
@@ -10,6 +9,7 @@ from typing import Any
 
 import pytest
 
+import faketime
 import fastmodbus as fm
 from children import run_python, start_python
 from fastmodbus import sockets
@@ -20,8 +20,6 @@ from loops import BOTH
 from scripted import Connection, ScriptedServer
 
 CLIENTS = BOTH
-
-FAKETIME = ("/usr/lib/*/faketime/libfaketime.so.1", "/usr/lib/faketime/libfaketime.so.1")
 
 
 # ------------------------------------------------------------------------------------------------ closed when idle
@@ -53,6 +51,21 @@ def test_closed_between_calls(reset: bool, verdicts: Verdicts) -> None:
             assert len(server.requests) == 2
         assert server.connections == 2
     verdicts.note("closed when idle", "write", "right data, new connection")
+
+
+def test_closed_between_connecting_and_the_first_call() -> None:
+    """The socket is looked at before the first request as before any other: even a write goes over a new connection."""
+    closed = threading.Event()
+
+    def script(connection: Connection) -> None:
+        connection.finish()
+        closed.set()
+
+    with ScriptedServer(script, lambda c: c.serve()) as server, fm.connect(server.url, retries=0) as plc:
+        assert closed.wait(LONG)
+        plc.write_register(5, 6)
+        assert len(server.requests) == 1
+    assert server.connections == 2
 
 
 def test_failures_on_several_connections_do_not_cost_the_next_call() -> None:
@@ -206,11 +219,8 @@ def test_a_forked_child_refuses(verdicts: Verdicts) -> None:
 @pytest.mark.parametrize("jump", ["+10d", "-10d"])
 def test_the_clock_on_the_wall_does_not_matter(jump: str, tmp_path: Path, verdicts: Verdicts) -> None:
     """It jumps while an answer is waited for, and the answer comes: it is neither late nor waited for in vain."""
-    library = next((found for pattern in FAKETIME for found in glob.glob(pattern)), None)
-    if library is None:
-        pytest.skip("libfaketime (package faketime) is missing")
     clock = tmp_path / "clock"
-    clock.write_text("+0")
+    clocks = faketime.set_by(clock)
     program = """
         import sys, time
         import fastmodbus as fm
@@ -219,8 +229,6 @@ def test_the_clock_on_the_wall_does_not_matter(jump: str, tmp_path: Path, verdic
             print(plc.read_holding_registers(9)[0], time.time(), flush=True)
             print(plc.stats.timeouts, plc.stats.connections)
     """
-    environment = {"LD_PRELOAD": library, "DONT_FAKE_MONOTONIC": "1", "FAKETIME_NO_CACHE": "1"}
-    environment["FAKETIME_TIMESTAMP_FILE"] = str(clock)
     jumped = threading.Event()
 
     def script(connection: Connection) -> None:
@@ -229,7 +237,7 @@ def test_the_clock_on_the_wall_does_not_matter(jump: str, tmp_path: Path, verdic
         connection.answer(request)
         connection.serve()
 
-    with ScriptedServer(script) as server, start_python(program, server.url, **environment) as process:
+    with ScriptedServer(script) as server, start_python(program, server.url, **clocks) as process:
         server.wait_for_requests(1)
         clock.write_text(jump)
         jumped.set()

@@ -13,7 +13,7 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 SOURCES = HERE.parents[1] / "src"
-TARGETS = ("codec", "responder", "session")
+TARGETS = ("codec", "responder", "schedule", "session")
 SANITIZE = "address,undefined"
 # The inline functions of the core mean here what they mean there: setup.py has the same.
 DIRECTIVES = {

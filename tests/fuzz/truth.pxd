@@ -41,6 +41,7 @@ cdef struct mb_work:
     int last_seen               # index of the last of it that the device saw
     bint detached
     bint settled                # it was checked since it ended
+    bint polled                 # it belongs to a job, and is used again for each row (polls.pxd)
 
 
 cdef inline uint8_t exception_code(int which) noexcept nogil:
@@ -59,7 +60,7 @@ cdef inline void work_start(mb_work* w, int count) noexcept nogil:
     w.batch.count = w.batch.unfinished = count
     w.batch.repeat_first = w.batch.repeat_last = -1
     w.last_seen = -1
-    w.detached = w.settled = False
+    w.detached = w.settled = w.polled = False
     for i in range(count):
         memset(w.truths[i].cell, PATTERN, CELL)
         w.transactions[i].next = -1
@@ -87,8 +88,8 @@ cdef inline bint _all(const uint8_t* at, int size, uint8_t value) noexcept nogil
     return True
 
 
-cdef inline bint _values_right(const mb_truth* truth, const mb_transaction* t) noexcept nogil:
-    cdef const uint8_t* cell = truth.cell + GUARD
+cdef inline bint values_right(const mb_truth* truth, const mb_transaction* t, const uint8_t* cell) noexcept nogil:
+    """Whether at `cell` is what the one right answer says."""
     cdef const uint8_t* data = truth.answer + 2
     cdef mb_answer answer
     cdef uint16_t register
@@ -119,15 +120,15 @@ cdef inline const char* _check_value(const mb_truth* truth, const mb_transaction
         return b"good, though the device refuses it"
     if not truth.answered:
         return b"good without an answer"
-    return unless(_values_right(truth, t), b"a wrong value")
+    return unless(values_right(truth, t, truth.cell + GUARD), b"a wrong value")
 
 
-cdef inline const char* _check_exception(const mb_truth* truth, const mb_transaction* t) noexcept nogil:
+cdef inline const char* check_exception(const mb_truth* truth, uint8_t code) noexcept nogil:
     cdef int i
     if truth.tainted:
         return NULL
     for i in range(CODES):
-        if exception_code(i) == t.exception and truth.codes >> i & 1:
+        if exception_code(i) == code and truth.codes >> i & 1:
             return NULL
     return b"an exception that the device did not give"
 
@@ -136,7 +137,7 @@ cdef inline const char* _check_final(mb_truth* truth, const mb_transaction* t) n
     """What a transaction looks like when its status has just become final."""
     truth.final = t.status
     memcpy(truth.delivered, truth.cell, CELL)
-    return _check_exception(truth, t) if t.status == ST_EXCEPTION else _check_value(truth, t)
+    return check_exception(truth, t.exception) if t.status == ST_EXCEPTION else _check_value(truth, t)
 
 
 cdef inline const char* _check_memory(const mb_truth* truth) noexcept nogil:

@@ -1,11 +1,12 @@
-# Everything around the session under test: its batches with their truths, the clock, and the device at the other end of
-# the connection with the bytes it saw and the bytes that are on their way back.
+# Everything around the session under test: its batches with their truths, its jobs, the clock, and the device at the
+# other end of the connection with the bytes it saw and the bytes that are on their way back.
 
 from libc.stdint cimport int8_t, int16_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t
 from libc.string cimport memcpy, memset
 
 from fastmodbus._core.checksum cimport crc16
 from fastmodbus._core.pdu cimport *
+from fastmodbus._core.schedule cimport mb_job, mb_poll
 from fastmodbus._core.session cimport mb_session
 from fastmodbus._core.spec cimport *
 from fastmodbus._core.window cimport NO_SLOT, window_find
@@ -30,11 +31,41 @@ cdef struct mb_seen:            # a request that the device of this connection s
 cdef enum:
     NULL_WORK = -1
 
+cdef enum:
+    POLLED = 2                  # jobs
+    GENERATIONS = 4             # of what they read
+    STAGES = 2
+    READS = 4                   # of a stage
+    QUANTITY = 12               # of a read
+    RING = 2560                 # bytes: five rows of the longest kind
+
+cdef struct mb_generation:      # one mb_poll, with its memory
+    mb_poll poll
+    mb_batch* stages[STAGES]
+    uint32_t offsets[STAGES * READS]
+    int works[STAGES]
+    int64_t checked             # rows that were found to be right
+    uint8_t memory[GUARD + RING + GUARD]
+    uint8_t kept[GUARD + RING + GUARD]          # what it was when the last row was closed
+
+cdef struct mb_polled:          # a job, and what it was told
+    mb_job job
+    int generations[GENERATIONS]
+    int generation_count
+    int64_t start, rows
+    int64_t last_due
+    bint paused
+    bint tainted                # arbitrary bytes came while the open row was
+
 cdef struct mb_world:
     mb_plant plant
     mb_session session
     mb_work works[WORKS]
     int work_count
+    mb_generation generations[GENERATIONS]
+    int generation_count
+    mb_polled polled[POLLED]
+    int polled_count
     int64_t now
     bint clean                  # the device answered well, or not at all
     bint tainted                # arbitrary bytes came on this connection: any frame may be among them
@@ -154,7 +185,8 @@ cdef inline void world_forget(mb_world* w) noexcept nogil:
     w.tainted = False
     for i in range(w.work_count):
         for k in range(w.works[i].batch.count):
-            w.works[i].truths[k].answered = False
+            if w.works[i].transactions[k].status != ST_OK:
+                w.works[i].truths[k].answered = False
 
 
 # ---------------------------------------------------------------------------------------------------- what it says

@@ -43,7 +43,8 @@ PROGRAM = """
         after = descriptors(), resident()
         made = client.stats.connections - 1
     assert abs(after[0] - before[0]) <= 2, (before, after)      # one connection may be closing, and one be coming
-    assert after[1] - before[1] < 4 << 20, (before, after)
+    keeps_freed_memory = "libasan" in os.environ.get("LD_PRELOAD", "")
+    assert after[1] - before[1] < 4 << 20 or keeps_freed_memory, (before, after)
     assert made >= 200 + total, made
     simulator.close()
 """

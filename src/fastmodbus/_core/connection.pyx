@@ -74,20 +74,20 @@ cdef void connection_give_up(mb_connection* c, const mb_batch* own) noexcept nog
 cdef int connection_receive(mb_connection* c, int64_t* now) noexcept nogil:
     """Take what the socket has, a buffer full at most, the lock released meanwhile. False when the connection went."""
     cdef mb_session* s = c.session
-    cdef int n
+    cdef int n, error = 0
     cdef uint32_t room = s.input_capacity - s.input_size
     sync_release(&c.lock)
-    n = net_recv(c.socket, s.input + s.input_size, room, &c.error)
+    n = net_recv(c.socket, s.input + s.input_size, room, &error)
     sync_acquire(&c.lock)
     now[0] = net_now()
     if n > 0:
         c.unacknowledged = True
         session_received(s, n, now[0])
         return True
-    if n == NET_CLOSED:
-        c.error = 0
-        if s.datagrams:
-            return True         # an empty one
+    if n == NET_ERROR or n == NET_CLOSED:
+        c.error = error
+    if n == NET_CLOSED and s.datagrams:
+        return True         # an empty one
     return n == NET_AGAIN or n == NET_INTERRUPTED
 
 
@@ -119,17 +119,19 @@ cdef int _hand_over(mb_connection* c) noexcept nogil:
     """Give the send buffer to the kernel, one ADU a call or all at once; returns the result of the last call."""
     cdef mb_session* s = c.session
     cdef uint32_t at = s.output_sent, end
-    cdef int k = s.sending_done, n = 0
+    cdef int k = s.sending_done, n = 0, error = 0
     sync_release(&c.lock)
     while at < s.output_size:
         end = s.output_size if c.coalesce else s.sending[k].end
-        n = net_send(c.socket, s.output + at, end - at, not c.coalesce, &c.error)
+        n = net_send(c.socket, s.output + at, end - at, not c.coalesce, &error)
         if n >= 0:
             at += n
             k += at == end
         elif n != NET_INTERRUPTED:
             break
     sync_acquire(&c.lock)
+    if n == NET_ERROR:
+        c.error = error
     c.unacknowledged = False
     s.output_lent = False
     session_sent(s, at - s.output_sent, s.last_traffic)

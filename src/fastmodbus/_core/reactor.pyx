@@ -46,7 +46,7 @@ def now():
 
 cdef int _wait(mb_connection* c, int64_t now, int64_t until) noexcept nogil:
     cdef mb_session* s = c.session
-    cdef int ready
+    cdef int ready, error = 0
     cdef bint want_write = s.output_size != 0
     cdef bint acknowledge = c.unacknowledged and s.window.in_flight > 0
     until = min(until, session_next_deadline(s, now))
@@ -55,8 +55,10 @@ cdef int _wait(mb_connection* c, int64_t now, int64_t until) noexcept nogil:
     sync_release(&c.lock)
     if acknowledge:
         net_acknowledge(c.socket)
-    ready = net_wait(c.socket, want_write, &c.waker, min(until - now, <int64_t>3600 * 1000000000), &c.error)
+    ready = net_wait(c.socket, want_write, &c.waker, min(until - now, <int64_t>3600 * 1000000000), &error)
     sync_acquire(&c.lock)
+    if ready == NET_ERROR:
+        c.error = error
     c.sleeping = False
     return ready
 
@@ -248,7 +250,7 @@ cdef class Connection(SessionState):
                 c.socket = socket
                 c.error = 0
                 session_connected(c.session, net_now())
-                c.probed = True
+                c.probed = c.driver != 0    # unless it may stay idle first
                 c.wanted = c.asked = c.unreachable = False
                 if c.hub is not NULL:
                     connection_nudge(c)
