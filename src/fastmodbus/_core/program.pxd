@@ -10,11 +10,6 @@ from fastmodbus._core.values cimport mb_member, mb_item, mb_output, mb_program, 
 cdef void program_run(const mb_program* program, const uint16_t* image, const uint8_t* statuses,
                       const mb_output* outputs, Py_ssize_t row) noexcept nogil
 
-# Lay out the columns for so many rows in a block of memory, 8 bytes aligned; returns the size of the block. Both
-# pointers may be NULL: then it only counts.
-cdef Py_ssize_t columns_lay_out(const mb_program* program, Py_ssize_t rows, uint8_t* block,
-                                mb_output* outputs) noexcept nogil
-
 
 cdef class Program:
     cdef mb_program c

@@ -18,6 +18,7 @@ from libc.string cimport memcpy
 from fastmodbus._core.decode cimport decode_image
 from fastmodbus._core.encode cimport *
 from fastmodbus._core.lanes cimport mb_power, power_of
+from fastmodbus._core.layout cimport columns_lay_out
 from fastmodbus._core.meanings cimport check, is_number, missing_bits, set_value
 from fastmodbus._core.objects cimport is_same, object_of
 from fastmodbus._core.order cimport order_host
@@ -39,42 +40,6 @@ cdef enum:
 cdef void program_run(const mb_program* program, const uint16_t* image, const uint8_t* statuses,
                       const mb_output* outputs, Py_ssize_t row) noexcept nogil:
     decode_image(program, image, statuses, outputs, row)
-
-
-cdef Py_ssize_t columns_lay_out(const mb_program* program, Py_ssize_t rows, uint8_t* block,
-                                mb_output* outputs) noexcept nogil:
-    cdef Py_ssize_t at = 0
-    cdef uint32_t i
-    cdef const mb_value* value
-    for i in range(program.value_count):
-        value = &program.values[i]
-        if outputs is not NULL:
-            outputs[i].values = block + at
-        at += column_room(rows * value.count * value.size, rows)
-    for i in range(program.value_count):
-        value = &program.values[i]
-        if outputs is not NULL:
-            outputs[i].raw = NULL if value.flags & VALUE_SHARED else block + at
-        if not value.flags & VALUE_SHARED:
-            at += column_room(rows * value.count * value.raw_size, rows)
-    for i in range(program.value_count):
-        value = &program.values[i]
-        if outputs is not NULL:
-            outputs[i].quality = block + at
-        at += column_room(rows * value.count, rows)
-    return at
-
-
-cdef inline Py_ssize_t column_room(Py_ssize_t size, Py_ssize_t rows) noexcept nogil:
-    """Room for a column: never a multiple of a page, or columns would push each other out of the cache."""
-    cdef Py_ssize_t unit = 64 if rows > 2 else 8
-    size = (size + unit - 1) // unit * unit
-    return size + 64 if size % 4096 == 0 else size
-
-
-cdef inline bint is_plain(const Py_buffer* view) noexcept:
-    """Whether a buffer has its registers in one dimension, one after the other."""
-    return view.ndim == 1 and view.itemsize == 2 and (view.strides[0] == 2 or view.shape[0] < 2)
 
 
 cdef class Program:
@@ -289,7 +254,7 @@ cdef class Program:
         check(self.c.value_count == 1, "not one value", self.c.value_count)
         PyObject_GetBuffer(image, &registers, PyBUF_STRIDED_RO)
         try:
-            if not is_plain(&registers):
+            if registers.ndim != 1 or registers.itemsize != 2 or registers.strides[0] != 2 and registers.shape[0] > 1:
                 return False
             check(registers.len == 2 * <Py_ssize_t>self.c.image_size, "another size", registers.len)
             PyObject_GetBuffer(out, &values, PyBUF_CONTIG)
