@@ -203,6 +203,21 @@ def test_a_device_that_refuses_everything_teaches_nothing(sim: fm.Simulator, plc
         assert poller.stats["plc"].requests <= 3
 
 
+def test_a_device_that_refused_everything_is_polled_in_few_requests_when_it_has_started(
+    sim: fm.Simulator, plc: fm.Client
+) -> None:
+    tags = [f"hr{number}" for number in range(0, 90, 3)]
+    sim.fail("hr0-65535")
+    with fm.Poller() as poller:
+        poller.add(plc, tags, every="20ms", device="plc")
+        wait_for(lambda: poller.stats["plc"].requests == 30, "each tag to be asked for alone")
+        wait_for_rows(poller, "plc", 10)
+        sim.unit(1).heal()
+        wait_for(lambda: poller.stats["plc"].requests == 1, "the plan to be whole again")
+        wait_for(lambda: bool(poller.last(1, device="plc").ok["hr87"][0]), "an answer")
+    assert [str(read) for read in plc.read_plan(tags).reads] == ["1/hr0-87"]
+
+
 def test_a_wall_clock_that_is_set(
     plc: fm.Client, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

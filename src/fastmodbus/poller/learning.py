@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from .._core.reactor import now
 from ..naming import REST, Names
+from ..plan import ReadPlan
 from ..plan.refining import REFUSALS, Refinement
 from ..quality import EXCEPTION
 from ..samples import Rows
@@ -35,6 +36,7 @@ class Learning:
         self._refinement = Refinement()
         self._begun = self.feed.plan
         self._answered = False
+        self._silent = False  # the search ended, and nothing was ever answered: the device may be starting
         self._again_at: int | None = None
 
     def look(self) -> list[Tag]:
@@ -61,30 +63,40 @@ class Learning:
             self.feed.swap(self._refinement.conclude(plan, self._begun))
         elif self.feed.job is not None:
             self.feed.job.watch(False)
-        self._tell()
+        self._silent = not self._answered
+        if self._answered:
+            self._tell()
+        self._again_at = now() + int(REST * 1e9)
         return self.names.unsaid(plan.tags[number] for number in holes)
 
     def _tell(self) -> None:
-        """Let the client's other reads know, and a later process, if the device answered anything at all."""
-        if self._answered:
-            self.names.learn(self.feed.plan.learnt, self._begun.learnt, now() / 1e9)
-            self.names.keep()
+        """Let the client's other reads know, and a later process, and be ready for the next refusal."""
+        self.names.learn(self.feed.plan.learnt, self._begun.learnt, now() / 1e9)
+        self.names.keep()
         self._begin()
-        self._again_at = now() + int(REST * 1e9)
 
     def tend(self) -> None:
         """From time to time: see whether the search is over, and give what was refused another chance."""
-        if self._refinement.begun:
+        if self._again_at is not None and now() >= self._again_at:
+            self._begin_with(self._begun.forget())
+        elif self._refinement.begun:
             self._see_whether_over()
-        elif self._again_at is not None and now() >= self._again_at:
-            self.feed.swap(self.feed.plan.forget())
-            self._begin()
+
+    def _begin_with(self, plan: ReadPlan) -> None:
+        self.feed.swap(plan)
+        self._begin()
 
     def _see_whether_over(self) -> None:
-        """A finer plan that is answered ends the search: nobody reports a row without refusals."""
+        """A finer plan that is answered ends the search: nobody reports a row without refusals.
+
+        What was found out while the device answered nothing is worth nothing once it does.
+        """
         rows = self.feed.last(1)
-        if rows is not None and rows.decoder is self.feed.decoder:
-            statuses = set(rows.statuses[-1].tolist())
-            if 0 in statuses and not statuses & _REFUSED:
-                self._answered = True
-                self._tell()
+        if rows is None or rows.decoder is not self.feed.decoder:
+            return
+        statuses = set(rows.statuses[-1].tolist())
+        if self._silent and 0 in statuses:
+            self._begin_with(self._begun)
+        elif not self._silent and 0 in statuses and not statuses & _REFUSED:
+            self._tell()
+            self._again_at = now() + int(REST * 1e9)
