@@ -236,7 +236,7 @@ def test_tables_say_line_tag_and_field(write, row, field, says):
         ('name = "a"\naddress = "hr0"\nrepeat = {count = 2, stop = 1}', "a", "repeat", "did you mean 'step'"),
         ('name = "a"\naddress = "hr0"\nrepeat = {count = 2, step = 1}', "a", "repeat", r"needs \{i\}"),
         ('name = "a{i}"\naddress = "hr65535"\nrepeat = {count = 2, step = 1}', "a1", "repeat", "not 0 to 65535"),
-        ('name = "a"\naddress = "hr0"\naccess = "w"', "a", "access", "enum value"),
+        ('name = "a"\naddress = "hr0"\naccess = "w"', "a", "access", "enum value 'w'; the texts allowed: r rw"),
         ('name = "a"\naddress = "hr0"\n[[tag]]\nname = "a"\naddress = "hr1"', "a", "name", "stands twice"),
     ],
 )
@@ -252,6 +252,7 @@ def test_errors_say_file_tag_and_field(write, text, tag, field, says):
     ("text", "field", "says"),
     [
         ("[limits]\nmax_regs = 3", "limits", "did you mean 'max_registers'"),
+        ('[options]\nquirks = ["x"]', "options.quirks[0]", "'x'; the texts allowed: tid_zero unit_zero"),
         ("[limits]\nmax_registers = 126", "limits.max_registers", "<= 125"),
         ('[limits]\nmax_gap = "big"', "limits.max_gap", "big|auto"),
         ('[limits]\nranges = ["ir0-x"]', "limits.ranges", "not a range"),

@@ -11,7 +11,7 @@ import io
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar, get_args, get_type_hints
 
 import msgspec
 import tomli
@@ -189,12 +189,24 @@ def _located(message: str, path: str, raw: Mapping[str, Any], kind: type, *, fil
         message = f"unknown field {unknown[1]!r}{did_you_mean(unknown[1], known)}; known: {' '.join(known)}"
     elif missing := re.fullmatch(r"Object missing required field `(.*)`", message):
         message = f"the field {missing[1]!r} is missing"
+    elif message.startswith("Invalid enum value") and path != ".format":
+        message = f"{message}; the texts allowed: {' '.join(_choices(path, entries))}"
     elif path == ".format":
         message = f"{message}: this is not a file of that format, or of another version"
     if listed:
         name = raw[listed[1]][int(listed[2])].get("name", f"number {int(listed[2]) + 1}")
         tag, path = str(name), path[listed.end() :]
     return map_error(message, file=file, tag=tag, field=path.lstrip("."))
+
+
+def _choices(path: str, entries: Mapping[str, type]) -> Iterator[str]:
+    """The texts that the field at a path may have."""
+    parent, _, name = re.sub(r"\[\d+\]", "[]", path).removesuffix("[]").rpartition(".")
+    waiting = [get_type_hints(entries[parent])[name]]
+    while waiting:
+        kind = waiting.pop(0)
+        waiting += [one for one in get_args(kind) if not isinstance(one, str)]
+        yield from (one for one in get_args(kind) if isinstance(one, str))
 
 
 def csv_rows(path: Path, delimiters: str = ",") -> Iterator[tuple[int, list[str]]]:
