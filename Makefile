@@ -24,7 +24,7 @@ ARGS ?=
 help:  ## this list
 	@sed -n 's/^\([a-z]*\):.*##  *\(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 12
 
-demo: $(BUILT)  ## read a simulated device, or URL=tcp://host:port, and print what came of it
+demo: $(BUILT) $(VENV)/stamp.demo  ## read a simulated device, or URL=tcp://host:port, and print what came of it
 	@$(RUN) fastmodbus demo $(URL)
 
 TESTED := $(VENV)/stamp.test $(VENV)/stamp.peers $(VENV)/stamp.formats

@@ -200,3 +200,20 @@ def test_a_file_is_no_folder(tmp_path):
     (tmp_path / "file").write_text("x")
     with pytest.raises(fm.RecorderError, match="cannot be a recording's folder"):
         Recorder(tmp_path / "file")
+
+
+@pytest.mark.parametrize("tags", [TAGS, tuple(tag for tag in TAGS if tag.name != "serial")], ids=len)
+def test_chunks_of_any_length_good_and_bad_are_rotated_in_order(tmp_path, tags):
+    """Alike messages are read many at a time; what comes out is what went in."""
+    dice, written, first = np.random.default_rng(3), [], 0
+    with Recorder(tmp_path) as recorder:
+        for number in range(120):
+            rows = int(dice.choice([1, 4, 4, 4, 10]))
+            failed = {first: Quality.LINK} if number % 10 == 3 else {}
+            written.append(made(rows, first=first, tags=tags, failed=failed))
+            recorder.write(written[-1])
+            first += rows
+        meanwhile = load(tmp_path)
+    same(meanwhile, fm.concat(written))
+    same(load(tmp_path), fm.concat(written))
+    assert recorder.stats.qualities == {("meter", quality): count for quality, count in meanwhile.qualities.items()}

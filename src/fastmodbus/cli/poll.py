@@ -10,7 +10,7 @@ import math
 import signal
 import sys
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
@@ -123,16 +123,20 @@ def _print_end(console: Console, poller: Poller) -> None:
 
 
 def print_summary(console: Console, stats: Mapping[str, PollStatistics]) -> None:
-    """A line for each device."""
-    table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0), header_style="bold")
-    table.add_column("")
-    for heading in ("polls", "good", "missed", "requests", "late, 50 %", "99 %", "trip, 50 %", "99 %"):
-        table.add_column(heading, justify="right")
+    """A line for each device, of which 80 columns have room for all but a long name."""
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    table.add_column("", overflow="fold", min_width=8)
+    for heading in ("polls", "good", "missed", "requests", "late ms 50/99%", "trip ms 50/99%"):
+        table.add_column(heading, justify="right", no_wrap=True)
     for device, one in stats.items():
-        times = (one.lateness(50), one.lateness(99), one.round_trip(50), one.round_trip(99))
-        counts = (one.polls, one.good, one.missed, one.requests)
-        table.add_row(Text(device, overflow="fold"), *(f"{count:,}" for count in counts), *map(_milliseconds, times))
+        counts = (f"{count:,}" for count in (one.polls, one.good, one.missed, one.requests))
+        table.add_row(Text(device), *counts, *(_half_and_nearly_all(of) for of in (one.lateness, one.round_trip)))
     console.print(table)
+
+
+def _half_and_nearly_all(percentile: Callable[[float], float]) -> str:
+    times = [percentile(share) * 1e3 for share in (50, 99)]
+    return "-" if math.isnan(times[0]) else "/".join(f"{one:.2f}" if one < 10 else f"{one:,.0f}" for one in times)
 
 
 def print_rows(poller: Poller) -> None:

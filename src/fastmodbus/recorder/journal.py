@@ -12,12 +12,16 @@ import os
 import struct
 import time
 import zlib
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 from uuid import uuid4
 
+import numpy as np
+
 from ..samples import Samples
-from ..samples.arrow import schema_of, to_batch
+from ..samples.arrow import schema_of
+from ..samples.messages import merged, message_of
 from .folder import SUMS, WRITING, Folder, column_names, sync_file, sync_folder, write_all
 
 if TYPE_CHECKING:
@@ -62,7 +66,7 @@ class Journal:
 
     def append(self, samples: Samples) -> None:
         """Write rows. After an OSError the journal is as it was before, or `usable` is false."""
-        self._put(to_batch(samples, self.schema).serialize())
+        self._put(message_of(samples, self.schema))
         self.rows += samples.rows
 
     @property
@@ -70,7 +74,7 @@ class Journal:
         """Whether more can be appended."""
         return self._rows >= 0
 
-    def _put(self, message: pyarrow.Buffer) -> None:
+    def _put(self, message: Any) -> None:
         crc, size = zlib.crc32(message, self._crc), self.size + message.size
         try:
             write_all(self._rows, message)
@@ -149,14 +153,43 @@ def read_journal(path: Path) -> pyarrow.RecordBatchReader | None:
     """The rows of a journal that its sums vouch for; None where there are none, or it is gone."""
     import pyarrow as pa
 
+    data, ends = _kept(path)
+    return pa.ipc.open_stream(data.slice(0, ends[-1])) if len(ends) > 1 else None
+
+
+def read_at_once(path: Path, most: Callable[[pyarrow.Schema], int]) -> Iterator[pyarrow.RecordBatch]:
+    """The same rows, but in few batches, of ``most`` rows at most if they were not written so."""
+    import pyarrow as pa
+
+    data, ends = _kept(path)
+    if len(ends) < 2:
+        return
+    schema, content, sizes, at = (
+        pa.ipc.read_schema(data.slice(0, ends[0])),
+        np.frombuffer(data, np.uint8),
+        np.diff(ends),
+        0,
+    )
+    while at < len(sizes):
+        others = np.flatnonzero(sizes[at:] != sizes[at])
+        alike = int(others[0]) if len(others) else len(sizes) - at
+        messages = content[ends[at] : ends[at + alike]].reshape(alike, sizes[at])
+        batch, count = merged(messages, schema, most(schema))
+        yield batch
+        at += count
+
+
+def _kept(path: Path) -> tuple[pyarrow.Buffer, list[int]]:
+    """A journal's bytes, and the ends of the messages that its sums vouch for: the schema, then rows."""
+    import pyarrow as pa
+
     try:
         sums = path.with_suffix(SUMS).read_bytes()
         with open(path, "rb") as file:
             data = pa.py_buffer(_mapped(file.fileno()))
     except (FileNotFoundError, ValueError):
-        return None
-    end, messages = _vouched(sums, data)
-    return pa.ipc.open_stream(data.slice(0, end)) if messages > 1 else None
+        return None, []
+    return data, list(_vouched(sums, data))
 
 
 def _mapped(descriptor: int) -> memoryview:
@@ -166,15 +199,15 @@ def _mapped(descriptor: int) -> memoryview:
     return memoryview(mmap.mmap(descriptor, 0, access=mmap.ACCESS_READ))
 
 
-def _vouched(sums: bytes, data: pyarrow.Buffer) -> tuple[int, int]:
-    """How far the sums are right, and how many messages that is."""
-    crc = good = messages = 0
+def _vouched(sums: bytes, data: pyarrow.Buffer) -> Iterator[int]:
+    """Where messages end, as far as the sums are right."""
+    crc = good = 0
     view = memoryview(data)
     for end, expected in _SUM.iter_unpack(sums[: len(sums) // _SUM.size * _SUM.size]):
         if not good < end <= data.size:
-            break
+            return
         crc = zlib.crc32(view[good:end], crc)
         if crc != expected:
-            break
-        good, messages = end, messages + 1
-    return good, messages
+            return
+        yield end
+        good = end

@@ -10,6 +10,7 @@ import contextlib
 import logging
 import threading
 from collections import deque
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +18,7 @@ import numpy as np
 
 from ..samples.arrow import TIME, about_of, parquet_options
 from .folder import PARQUET, SUMS, Folder, make_folders, sync_file, sync_folder
-from .journal import read_journal, remove
+from .journal import read_at_once, remove
 from .stats import RecordStats
 
 if TYPE_CHECKING:
@@ -37,16 +38,16 @@ def journal_identity(schema: pyarrow.Schema) -> str:
 
 def rotate(folder: Folder, journal: Path, compression: str) -> Path | None:
     """Turn a journal into a Parquet file; None if it had no rows. Where the disk refuses, OSError, and all stays."""
-    reader = read_journal(journal)
-    first = None if reader is None else next(iter(reader), None)
-    if reader is None or first is None:
+    rows = read_at_once(journal, _enough)
+    first = next(rows, None)
+    if first is None:
         remove(journal)
         return None
     partial = journal.with_suffix(PARTIAL)
     try:
         target, there = _target(folder, journal, first)
         if not there:
-            _write(partial, reader, first, compression)
+            _write(partial, rows, first, compression)
             make_folders(target.parent)
             partial.replace(target)
         sync_folder(target.parent)
@@ -54,7 +55,7 @@ def rotate(folder: Folder, journal: Path, compression: str) -> Path | None:
         with contextlib.suppress(OSError):
             partial.unlink(missing_ok=True)
         raise
-    del reader, first  # they map the journal
+    del rows, first  # they map the journal
     remove(journal)
     return target
 
@@ -75,14 +76,19 @@ def _target(folder: Folder, journal: Path, first: pyarrow.RecordBatch) -> tuple[
     return target, False
 
 
-def _write(path: Path, reader: Any, first: pyarrow.RecordBatch, compression: str) -> None:
+def _enough(schema: pyarrow.Schema) -> int:
+    """Rows of a row group."""
+    return max(1000, GROUP_VALUES // len(schema))
+
+
+def _write(path: Path, more: Iterator[pyarrow.RecordBatch], first: pyarrow.RecordBatch, compression: str) -> None:
     from pyarrow import parquet
 
-    enough = max(1000, GROUP_VALUES // len(first.schema))
+    enough = _enough(first.schema)
     with open(path, "wb") as file:
         with parquet.ParquetWriter(file, first.schema, **parquet_options(first.schema, compression)) as writer:
             rows = [first]
-            for batch in reader:
+            for batch in more:
                 rows.append(batch)
                 if sum(one.num_rows for one in rows) >= enough:
                     _put(writer, rows)

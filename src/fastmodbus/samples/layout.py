@@ -59,6 +59,11 @@ class Layout:
         return tuple((tag.name,) if tag.address.count is None else tuple(_unlike(tag, taken)) for tag in self.tags)
 
     @cached_property
+    def width(self) -> int:
+        """How many values a row has."""
+        return sum(tag.address.length for tag in self.tags)
+
+    @cached_property
     def exports(self) -> dict[str, Any]:
         """What other libraries need of this layout and takes time to make: each keeps it here under its own name."""
         return {}

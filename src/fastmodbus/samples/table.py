@@ -147,6 +147,8 @@ class Samples(dict[str, NDArray[Any]]):
     @property
     def qualities(self) -> Mapping[Quality, int]:
         """How many values have each quality that there is."""
+        if self.source.good:
+            return {Quality.GOOD: self.rows * self.layout.width} if self.rows and self.layout.width else {}
         counts = self.source.counts()
         return {Quality(int(number)): int(counts[number]) for number in np.flatnonzero(counts)}
 

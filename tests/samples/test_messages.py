@@ -1,0 +1,67 @@
+"""Messages of a stream, made and read many at a time: as Arrow makes and reads each, to the byte."""
+
+import numpy as np
+import pytest
+
+from fastmodbus.quality import Quality
+from made_rows import TAGS, made
+
+pa = pytest.importorskip("pyarrow")
+
+from fastmodbus.samples.arrow import schema_of, to_batch  # noqa: E402
+from fastmodbus.samples.messages import merged, message_of  # noqa: E402
+
+WITHOUT_TEXT = tuple(tag for tag in TAGS if tag.name != "serial")
+
+
+@pytest.mark.parametrize("tags", [WITHOUT_TEXT, TAGS, WITHOUT_TEXT[:1], [WITHOUT_TEXT[-1]]], ids=len)
+@pytest.mark.parametrize("rows", [1, 2, 7, 8, 10, 65])
+def test_a_message_is_what_arrow_makes(rows, tags):
+    schema = schema_of(made(1, tags=tags))
+    for first in (0, 0, 100, 1000):
+        samples = made(rows, first=first, tags=tags)
+        assert bytes(message_of(samples, schema)) == bytes(to_batch(samples, schema).serialize())
+
+
+def test_rows_that_are_not_all_good_are_left_to_arrow():
+    schema = schema_of(made(1, tags=WITHOUT_TEXT))
+    for failed in ({}, {3: Quality.TIMEOUT}, {}, {0: Quality.LINK, 9: Quality.LINK}):
+        samples = made(10, tags=WITHOUT_TEXT, failed=failed)
+        assert bytes(message_of(samples, schema)) == bytes(to_batch(samples, schema).serialize())
+
+
+def test_samples_that_were_cut_are_left_to_arrow():
+    schema, samples = schema_of(made(1, tags=WITHOUT_TEXT)), made(10, tags=WITHOUT_TEXT)
+    message_of(samples.isel(slice(0, 10)), schema)
+    message_of(samples, schema)
+    part = samples.isel(slice(2, 7))
+    assert bytes(message_of(part, schema)) == bytes(to_batch(part, schema).serialize())
+
+
+@pytest.mark.parametrize("tags", [WITHOUT_TEXT, TAGS], ids=len)
+@pytest.mark.parametrize("rows", [1, 3, 10])
+def test_messages_that_are_alike_are_read_as_one(rows, tags):
+    schema = schema_of(made(1, tags=tags))
+    parts = [made(rows, first=rows * number, tags=tags) for number in range(20)]
+    messages = np.stack([np.frombuffer(message_of(part, schema), np.uint8) for part in parts])
+    found, at = [], 0
+    while at < len(messages):
+        batch, count = merged(messages[at:], schema, 8 * rows)
+        assert count == 1 or batch.num_rows == count * rows <= 8 * rows
+        found.append(batch)
+        at += count
+    assert len(found) == (3 if tags is WITHOUT_TEXT else 20)
+    assert pa.Table.from_batches(found) == pa.Table.from_batches([to_batch(part, schema) for part in parts])
+
+
+def test_a_message_with_reasons_is_read_alone():
+    schema = schema_of(made(1, tags=WITHOUT_TEXT))
+    whole = [made(10, first=10 * number, tags=WITHOUT_TEXT) for number in range(3)]
+    poor = made(10, first=30, tags=WITHOUT_TEXT, failed={31: Quality.TIMEOUT})
+    sizes = [np.frombuffer(message_of(part, schema), np.uint8) for part in (*whole, poor)]
+    room = max(map(len, sizes))
+    messages = np.stack([np.pad(one, (0, room - len(one))) for one in sizes])
+    batch, count = merged(messages, schema, 1000)
+    assert (batch.num_rows, count) == (30, 3)
+    batch, count = merged(messages[3:], schema, 1000)
+    assert (batch, count) == (to_batch(poor, schema), 1)
