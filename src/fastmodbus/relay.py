@@ -57,7 +57,7 @@ class Relay:
         try:
             with selectors.DefaultSelector() as selector:
                 watched: dict[socket.socket, int] = {}
-                ready = {self._device, self._near}
+                ready: set[Any] = {self._device, self._near}
                 while self._carry(ready):
                     self._watch(selector, watched)
                     ready = {key.fileobj for key, _ in selector.select()}
