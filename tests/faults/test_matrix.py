@@ -1,5 +1,7 @@
 """Every fault of an answer: one request in flight and sixteen, at the first, a middle and the last position."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 
 from fastmodbus import errors
@@ -68,11 +70,19 @@ def test_one_request(case: Case, verdicts: Verdicts) -> None:
     verdicts.note(case.fault, "read", f"{told(result.struck)}{when}, {connection}")
 
 
-@pytest.mark.parametrize("setting", [BULK_ONE, COALESCED], ids=lambda setting: setting.name)
+@pytest.mark.repeats
 @pytest.mark.parametrize("case", READS, ids=name)
-def test_bulk_reads(case: Case, setting: Setting) -> None:
-    for result in at_positions(lambda position: run(case, setting, position), SIXTEEN):
-        check_all(case, setting, result)
+def test_bulk_reads(case: Case) -> None:
+    """One in flight and coalesced, side by side."""
+    settings = [BULK_ONE, COALESCED]
+    with ThreadPoolExecutor(len(settings)) as pool:
+        waiting = [
+            pool.submit(at_positions, lambda position, how=setting: run(case, how, position), SIXTEEN)
+            for setting in settings
+        ]
+        for setting, results in zip(settings, waiting, strict=True):
+            for result in results.result():
+                check_all(case, setting, result)
 
 
 #: What the table calls a fault in the middle of a batch.
