@@ -2,7 +2,8 @@
 
 A module's `CLIENTS` names the kinds; a test gets them as `fm.Client` and `fm.connect`. What is about threads, signals
 or the collector carries the marker `blocking` and runs with the blocking client alone; what carries `tls` runs over
-TLS, too. HYPOTHESIS_PROFILE=nightly makes hypothesis search long.
+TLS, too. What carries `repeats` shows of the other kinds nothing that other tests of the same faults do not, and runs
+with them nightly. HYPOTHESIS_PROFILE=nightly makes hypothesis search long.
 
 A test that carries `beside(start)` watches something that takes long by itself: `start` is called when the first test
 begins, what it returns, a process, is the fixture `begun`, and the test is the last one.
@@ -10,6 +11,7 @@ begins, what it returns, a process, is the fixture `begun`, and the test is the 
 
 import os
 import subprocess
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -67,4 +69,9 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     kinds = getattr(metafunc.module, "CLIENTS", None)
     if kinds is not None and not metafunc.definition.get_closest_marker("blocking"):
         over_tls = ("tls",) if metafunc.definition.get_closest_marker("tls") else ()
-        metafunc.parametrize("client_kind", (*kinds, *over_tls), indirect=True)
+        repeats = metafunc.definition.get_closest_marker("repeats") is not None
+        metafunc.parametrize("client_kind", [_kind(name, repeats) for name in (*kinds, *over_tls)], indirect=True)
+
+
+def _kind(name: str, repeats: bool) -> Any:
+    return pytest.param(name, marks=pytest.mark.nightly) if repeats and name != "blocking" else name

@@ -19,6 +19,7 @@ import fastmodbus as fm
 
 T = TypeVar("T")
 PATIENCE_SECONDS = 60.0
+_BEGINNING = threading.Lock()
 
 
 class WithoutWatching(asyncio.SelectorEventLoop):
@@ -60,9 +61,14 @@ def run(test: Coroutine[Any, Any, T], kind: str = "selector") -> T:
         return runner.run(bounded())
 
 
-@cache
 def background(kind: str) -> asyncio.AbstractEventLoop:
-    """A loop that runs in a thread of its own until the tests are over."""
+    """A loop that runs in a thread of its own until the tests are over; the same for all threads that ask."""
+    with _BEGINNING:
+        return _started(kind)
+
+
+@cache
+def _started(kind: str) -> asyncio.AbstractEventLoop:
     loop = KINDS[kind]()
     thread = threading.Thread(target=loop.run_forever, name=f"loop {kind}", daemon=True)
     thread.start()

@@ -1,7 +1,8 @@
 """A small public key infrastructure for tests of TLS, made with the openssl command when it is first asked for.
 
-A plant's authority signs the device's certificate (for localhost and 127.0.0.1), an expired one of the same device and
-that of a client; another authority has nothing to do with it.
+A plant's authority signs the device's certificate (for localhost and 127.0.0.1), an expired one and one with an RSA key
+of the same device, that of a client, and an authority below it, which signs another client's; one more authority has
+nothing to do with it.
 """
 
 import shutil
@@ -14,10 +15,15 @@ from pathlib import Path
 import pytest
 
 KEY = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256")
+RSA = ("-newkey", "rsa:2048")
 DEVICE = "subjectAltName=DNS:localhost,IP:127.0.0.1\nextendedKeyUsage=serverAuth\n"
 CLIENT = "extendedKeyUsage=clientAuth\n"
 LEAF = (
     "basicConstraints=critical,CA:FALSE\nkeyUsage=critical,digitalSignature\nauthorityKeyIdentifier=keyid\n"
+    "subjectKeyIdentifier=hash\n"
+)
+BELOW = (
+    "basicConstraints=critical,CA:TRUE\nkeyUsage=critical,keyCertSign,cRLSign\nauthorityKeyIdentifier=keyid\n"
     "subjectKeyIdentifier=hash\n"
 )
 AUTHORITY = (
@@ -26,16 +32,22 @@ AUTHORITY = (
 
 
 class Pki:
-    """NAME.pem and NAME.key of ``plant`` and ``other`` (authorities), ``device``, ``expired`` and ``client``."""
+    """NAME.pem and NAME.key of ``plant``, ``other`` and ``below`` (authorities), ``device``, ``expired``, ``rsa``,
+    ``client`` and ``deep``, which ``below`` signed; ``chain.pem`` has the certificates from ``deep`` up to the root."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         for name in ("plant", "other"):
             self._run("req", "-x509", *KEY, "-nodes", "-days", "30", "-subj", f"/CN={name} authority", *AUTHORITY,
                       "-keyout", self.key(name), "-out", self.pem(name))  # fmt: skip
-        self._sign("device", DEVICE, days=30)
-        self._sign("expired", DEVICE, days=-1)
-        self._sign("client", CLIENT, days=30)
+        self._sign("device", LEAF + DEVICE)
+        self._sign("expired", LEAF + DEVICE, days=-1)
+        self._sign("rsa", LEAF + DEVICE, key=RSA)
+        self._sign("client", LEAF + CLIENT)
+        self._sign("below", BELOW)
+        self._sign("deep", LEAF + CLIENT, by="below")
+        chain = "".join(Path(self.pem(name)).read_text() for name in ("deep", "below", "plant"))
+        Path(self.pem("chain")).write_text(chain)
         self._run("ec", "-in", self.key("client"), "-aes256", "-passout", "pass:secret", "-out", self.key("encrypted"))
 
     def pem(self, name: str) -> str:
@@ -44,11 +56,13 @@ class Pki:
     def key(self, name: str) -> str:
         return str(self.folder / f"{name}.key")
 
-    def _sign(self, name: str, extensions: str, days: int) -> None:
+    def _sign(
+        self, name: str, extensions: str, *, days: int = 30, by: str = "plant", key: tuple[str, ...] = KEY
+    ) -> None:
         request, text = self.folder / f"{name}.csr", self.folder / f"{name}.ext"
-        text.write_text(LEAF + extensions)
-        self._run("req", *KEY, "-nodes", "-subj", f"/CN={name}", "-keyout", self.key(name), "-out", str(request))
-        self._run("x509", "-req", "-in", str(request), "-CA", self.pem("plant"), "-CAkey", self.key("plant"),
+        text.write_text(extensions)
+        self._run("req", *key, "-nodes", "-subj", f"/CN={name}", "-keyout", self.key(name), "-out", str(request))
+        self._run("x509", "-req", "-in", str(request), "-CA", self.pem(by), "-CAkey", self.key(by),
                   "-CAcreateserial", "-days", str(days), "-extfile", str(text), "-out", self.pem(name))  # fmt: skip
 
     @staticmethod

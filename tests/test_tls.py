@@ -173,6 +173,39 @@ def deaf_to_tls(says: bytes) -> Script:
     return script
 
 
+@pytest.mark.parametrize(
+    ("certificate", "cipher"),
+    [("rsa", "ECDHE-RSA-AES128-GCM-SHA256"), ("device", "ECDHE-ECDSA-AES128-GCM-SHA256")],
+)
+def test_the_least_that_every_device_has_is_enough(certificate: str, cipher: str) -> None:
+    """A device with an RSA key, or one on P-256, that has the one cipher which it must have (R-14, R-61, R-62)."""
+    context = pki().server(certificate, version="TLSv1_2")
+    context.set_ciphers(cipher)
+    with device(ssl_context=context) as simulator, connect(simulator.url) as plc:
+        assert plc.read("hr7") == 7
+
+
+@pytest.mark.parametrize("cipher", ["NULL-SHA256", "AES128-SHA", "aNULL"])
+def test_no_encryption_no_forward_secrecy_and_no_identity_are_refused(cipher: str) -> None:
+    context = pki().server("rsa", version="TLSv1_2")
+    context.set_ciphers(f"{cipher}:@SECLEVEL=0")
+    with device(ssl_context=context) as simulator, pytest.raises(fm.ConnectionFailed, match="no common TLS parameters"):
+        connect(simulator.url)
+
+
+@VERSIONS
+def test_the_whole_chain_is_shown(version: str) -> None:
+    """The device knows the root alone (R-46)."""
+    with device(ssl_context=pki().server(version=version)) as simulator:
+        with connect(simulator.url, cert=pki().pem("chain"), key=pki().key("deep")) as plc:
+            assert plc.read("hr7") == 7
+        with (
+            pytest.raises(fm.ConnectionFailed),
+            connect(simulator.url, cert=pki().pem("deep"), key=pki().key("deep"), retries=0) as plc,
+        ):
+            plc.read("hr7")
+
+
 def test_a_device_without_tls() -> None:
     with fm.Simulator() as simulator, pytest.raises(fm.ConnectionFailed):
         connect(f"tls://127.0.0.1:{simulator.port}", connect_timeout=1)

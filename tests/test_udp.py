@@ -9,7 +9,7 @@ import pytest
 
 import fastmodbus as fm
 from datagrams import UdpDevice
-from loops import BOTH
+from loops import BOTH, run
 from ports import free_port
 from reference import Frame
 
@@ -177,3 +177,23 @@ def test_polling() -> None:
 def test_datagrams_have_one_request() -> None:
     with pytest.raises(ValueError, match="coalesce is for TCP and TLS"):
         fm.connect("udp://127.0.0.1", coalesce=True)
+
+
+@pytest.mark.blocking
+def test_a_loop_that_cannot_watch_sockets_is_refused() -> None:
+    """Before anything is sent; in another loop the same client works."""
+    with UdpDevice() as device:
+        plc = fm.AsyncClient("127.0.0.1", device.port, transport="udp", timeout=LONG)
+
+        async def read() -> list[int]:
+            try:
+                return (await plc.read_holding_registers(100, 2)).tolist()
+            finally:
+                await plc.connect()
+                await plc.close()
+
+        for call in (read, plc.connect):
+            with pytest.raises(fm.WrongEventLoop, match="UDP needs an event loop that can watch sockets"):
+                run(call(), "protocol")
+        assert device.requests == []
+        assert run(read()) == registers(100, 2).tolist()

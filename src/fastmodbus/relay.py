@@ -57,7 +57,7 @@ class Relay:
         try:
             with selectors.DefaultSelector() as selector:
                 watched: dict[socket.socket, int] = {}
-                ready = {self._device, self._near}
+                ready: set[Any] = {self._device, self._near}
                 while self._carry(ready):
                     self._watch(selector, watched)
                     ready = {key.fileobj for key, _ in selector.select()}
@@ -89,10 +89,9 @@ class Relay:
     def _carry(self, ready: set[Any]) -> bool:
         """Carry what can be carried now; False when a side has ended and what came from it is carried.
 
-        What did not get through is tried again whatever is ready: TLS may have waited for either direction.
+        Answers come first, and requests that cannot be there are not looked for.
         """
-        if self._device in ready or self._answers or self._record:
-            self._carry_answers()
+        self._carry_answers()
         if not self._over and (self._near in ready or self._record):
             try:
                 self._carry_requests()

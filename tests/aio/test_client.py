@@ -160,6 +160,25 @@ def test_a_long_read_does_not_hold_up_a_short_one() -> None:
     assert first_short <= 8, "it is sent with the next turn"
 
 
+@EVERY_LOOP
+def test_tasks_that_read_little_each_teach_the_window(kind: str) -> None:
+    """Of a client without options. 10 ms an answer: what each doubling gains shows on any machine."""
+
+    async def in_turn(plc: fm.AsyncClient, task: int) -> None:
+        for call in range(30):
+            at = 100 * task + call
+            assert (await plc.read_holding_registers(at, 2)).tolist() == [at, at + 1]
+
+    async def test(port: int) -> None:
+        async with fm.AsyncClient("127.0.0.1", port) as plc:
+            await asyncio.gather(*(in_turn(plc, task) for task in range(16)))
+            assert plc.stats.limit > 2
+            assert (plc.stats.timeouts, plc.stats.connections) == (0, 1)
+
+    with fm.Simulator(registers={"hr": range(65536)}, answer_delay=0.01) as simulator:
+        run(test(simulator.port), kind)
+
+
 def test_requests_of_many_tasks_share_a_segment_only_where_they_may() -> None:
     async def test(port: int) -> None:
         async with fm.AsyncClient("127.0.0.1", port, in_flight=16, coalesce=True) as plc:

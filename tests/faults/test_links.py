@@ -153,6 +153,7 @@ def test_half_open_links_are_watched() -> None:
 @pytest.mark.parametrize(
     "fault", ["silence", "fin_before", "rst_midframe", "busy", "pid_nonzero", "partial_then_silence"]
 )
+@pytest.mark.repeats
 @pytest.mark.parametrize("in_flight", [1, 16, "auto"])
 def test_a_write_is_not_repeated_by_default(fault: str, in_flight: Any, verdicts: Verdicts) -> None:
     """With the default retries, that is; every answer is struck."""

@@ -1,5 +1,7 @@
 """Every fault of an answer: one request in flight and sixteen, at the first, a middle and the last position."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 
 from fastmodbus import errors
@@ -27,6 +29,21 @@ def name(case: Case) -> str:
     return f"{case.row}-{case.fault}"
 
 
+def in_groups(cases: list[Case]) -> list[list[Case]]:
+    """Each by itself, but those that wait for a timeout together: they wait side by side."""
+    return [*([case] for case in cases if not case.waits), [case for case in cases if case.waits]]
+
+
+def name_of_group(group: list[Case]) -> str:
+    return name(group[0]) if len(group) == 1 else "that wait"
+
+
+def side_by_side(group: list[Case], setting: Setting) -> list[tuple[Case, Result]]:
+    """Of calls of one request: no other can run out of time meanwhile."""
+    with ThreadPoolExecutor(len(group)) as pool:
+        return list(zip(group, pool.map(lambda case: run(case, setting, 0), group), strict=True))
+
+
 def told(error: errors.ModbusError | None) -> str:
     return "right data" if error is None else type(error).__name__
 
@@ -48,9 +65,9 @@ def check_all(case: Case, setting: Setting, result: Result) -> None:
         expected = case.struck if index == result.position else (DATA,)
         if index > result.position and case.cut is not None and Asked(2, address) not in result.asked:
             expected = (case.cut, errors.ModbusError) if unsent_write(setting, result, address) else (case.cut,)
-        assert is_one(found, expected), f"request {index}: {found!r}"
+        assert is_one(found, expected), f"{name(case)}, request {index}: {found!r}"
     check_quirk(case, result.struck)
-    assert result.connections == (2 if case.replaced else 1)
+    assert result.connections == (2 if case.replaced else 1), name(case)
     addresses = [BASE + index * size_of(case, setting) for index in range(setting.requests)]
     assert set(result.times) <= set(addresses)
     assert set(result.times.values()) <= {1}, "asked twice with retries off"
@@ -59,20 +76,28 @@ def check_all(case: Case, setting: Setting, result: Result) -> None:
 
 
 @pytest.mark.tls
-@pytest.mark.parametrize("case", READS, ids=name)
-def test_one_request(case: Case, verdicts: Verdicts) -> None:
-    [result] = at_positions(lambda position: run(case, SINGLE, position), 1)
-    check_all(case, SINGLE, result)
-    connection = "new connection" if case.replaced else "connection kept"
-    when = " at the timeout" if case.waits else " at once" if result.struck else ""
-    verdicts.note(case.fault, "read", f"{told(result.struck)}{when}, {connection}")
+@pytest.mark.parametrize("group", in_groups(READS), ids=name_of_group)
+def test_one_request(group: list[Case], verdicts: Verdicts) -> None:
+    for case, result in side_by_side(group, SINGLE):
+        check_all(case, SINGLE, result)
+        connection = "new connection" if case.replaced else "connection kept"
+        when = " at the timeout" if case.waits else " at once" if result.struck else ""
+        verdicts.note(case.fault, "read", f"{told(result.struck)}{when}, {connection}")
 
 
-@pytest.mark.parametrize("setting", [BULK_ONE, COALESCED], ids=lambda setting: setting.name)
+@pytest.mark.repeats
 @pytest.mark.parametrize("case", READS, ids=name)
-def test_bulk_reads(case: Case, setting: Setting) -> None:
-    for result in at_positions(lambda position: run(case, setting, position), SIXTEEN):
-        check_all(case, setting, result)
+def test_bulk_reads(case: Case) -> None:
+    """One in flight and coalesced, side by side."""
+    settings = [BULK_ONE, COALESCED]
+    with ThreadPoolExecutor(len(settings)) as pool:
+        waiting = [
+            pool.submit(at_positions, lambda position, how=setting: run(case, how, position), SIXTEEN)
+            for setting in settings
+        ]
+        for setting, results in zip(settings, waiting, strict=True):
+            for result in results.result():
+                check_all(case, setting, result)
 
 
 #: What the table calls a fault in the middle of a batch.
@@ -125,13 +150,13 @@ def check_writes(case: Case, setting: Setting, result: Result) -> None:
 
 
 @pytest.mark.tls
-@pytest.mark.parametrize("case", WRITE_CASES, ids=name)
-def test_one_write(case: Case, verdicts: Verdicts) -> None:
-    [result] = at_positions(lambda position: run(case, WRITE, position), 1)
-    check_all(case, WRITE, result)
-    check_writes(case, WRITE, result)
-    unknown = result.struck is not None and result.struck.outcome_unknown
-    verdicts.note(case.fault, "write", told(result.struck) + (", outcome_unknown" if unknown else ""))
+@pytest.mark.parametrize("group", in_groups(WRITE_CASES), ids=name_of_group)
+def test_one_write(group: list[Case], verdicts: Verdicts) -> None:
+    for case, result in side_by_side(group, WRITE):
+        check_all(case, WRITE, result)
+        check_writes(case, WRITE, result)
+        unknown = result.struck is not None and result.struck.outcome_unknown
+        verdicts.note(case.fault, "write", told(result.struck) + (", outcome_unknown" if unknown else ""))
 
 
 @pytest.mark.blocking

@@ -11,7 +11,7 @@ import os
 import socket
 from contextlib import suppress
 
-from .. import sockets, tls
+from .. import errors, sockets, tls
 from .._core import reactor
 from .._core.verbs import Session
 from ..calls import NO_DEADLINE
@@ -37,6 +37,22 @@ class Connector:
     def __init__(self, host: str, port: int, options: Options) -> None:
         self._host, self._port, self._options = host, port, options
         self._context = tls.context_of(options) if options.transport == "tls" else None
+
+    def check(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Datagrams are sent and received on a socket that the loop watches, or not at all.
+
+        Raises
+        ------
+        WrongEventLoop
+        """
+        if self._options.transport != "udp":
+            return
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as trial:
+            if not _can_watch(loop, trial):
+                raise errors.WrongEventLoop(
+                    f"{self._host}:{self._port}: UDP needs an event loop that can watch sockets, and "
+                    f"{type(loop).__name__} cannot; asyncio.SelectorEventLoop can"
+                )
 
     async def carrier(self, driver: Driver, session: Session) -> Carrier:
         """A new connection for a session, made within the option `connect_timeout`.

@@ -133,6 +133,7 @@ class Link:
         except RuntimeError as error:
             raise errors.WrongEventLoop(f"{self.log.place}: {error}; await this in a coroutine") from None
         if self._loop is None:
+            self._connector.check(loop)
             self._loop = loop
         elif self._loop is not loop:
             other = "an event loop that is closed" if self._loop.is_closed() else "another event loop"

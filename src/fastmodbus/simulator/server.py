@@ -1,13 +1,10 @@
-"""The simulator's server: one thread, many connections, every complete request of a receive answered by one call.
+"""The simulator as its users know it: what it holds, what it does wrong, what it was asked.
 
 Ring 3. What a request means is the core's business (responder), what a device holds is unit.py's, when and as what an
-answer leaves is schedule.py's; here are the sockets. Everything but waiting happens under `Simulator.lock`.
+answer leaves is schedule.py's, sockets and the thread are serving.py's.
 """
 
-import selectors
-import socket
 import threading
-import time
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from os import PathLike
@@ -21,22 +18,19 @@ import numpy.typing as npt
 from fastmodbus._core.responder import Responder
 from fastmodbus.maps import Map
 from fastmodbus.samples.table import Instant
-from fastmodbus.simulator.alarm import Alarm
-from fastmodbus.simulator.connection import Connection, Wire
 from fastmodbus.simulator.effect import Alteration
 from fastmodbus.simulator.faults import Fault, Place, make_fault
-from fastmodbus.simulator.listening import check, listen
+from fastmodbus.simulator.listening import check
 from fastmodbus.simulator.named import NamedValues
 from fastmodbus.simulator.record import Request, RequestLog
-from fastmodbus.simulator.schedule import Pace, Schedule
+from fastmodbus.simulator.schedule import Schedule
+from fastmodbus.simulator.serving import Serving
 from fastmodbus.simulator.unit import Table, Unit
 
 LOG_LIMIT = 10_000
 
-_READ, _WRITE = selectors.EVENT_READ, selectors.EVENT_WRITE
 
-
-class Simulator:
+class Simulator(Serving):
     """A simulated Modbus TCP device: a real server, on loopback unless told otherwise.
 
     Parameters
@@ -72,6 +66,8 @@ class Simulator:
         For the dice of faults.
     ssl_context : ssl.SSLContext, optional
         Of the server's side: it speaks TLS.
+    transport : {"tcp", "udp"}
+        With UDP a datagram is a request, and each address that sends one counts as a connection.
 
     Attributes
     ----------
@@ -104,8 +100,17 @@ class Simulator:
         illegal: Iterable[str] = (),
         seed: int = 0,
         ssl_context: Any = None,
+        transport: Literal["tcp", "udp"] = "tcp",
     ) -> None:
-        check(port=port, units=units, answer_delay=answer_delay, service_time=service_time, max_in_flight=max_in_flight)
+        check(
+            port=port,
+            units=units,
+            answer_delay=answer_delay,
+            service_time=service_time,
+            max_in_flight=max_in_flight,
+            transport=transport,
+            secured=ssl_context is not None,
+        )
         self.lock = threading.RLock()
         self.answer_delay = answer_delay
         self.service_time = service_time
@@ -114,6 +119,7 @@ class Simulator:
         self._host = host
         self._port = port
         self._ssl_context = ssl_context
+        self._transport: str = transport if ssl_context is None else "tls"
         self._responder = Responder(unknown_unit)
         self._units = {number: Unit(sizes) for number in units}
         for number, unit in self._units.items():
@@ -293,40 +299,7 @@ class Simulator:
     def url(self) -> str:
         """What `fastmodbus.connect` takes."""
         host = f"[{self._host}]" if ":" in self._host else self._host
-        return f"{'tcp' if self._ssl_context is None else 'tls'}://{host}:{self._port}"
-
-    def start(self) -> Self:
-        """Listen and answer; does nothing when it does already.
-
-        Raises
-        ------
-        OSError
-            The address cannot be listened on; the message names host and port.
-        """
-        if self._thread is not None:
-            return self
-        self._listener = listen(self._host, self._port)
-        self._port = self._listener.getsockname()[1]
-        self._selector = selectors.DefaultSelector()
-        self._alarm = Alarm(self._selector)
-        self._selector.register(self._listener, _READ, self)
-        self._open: set[Connection] = set()
-        self._touched: set[Connection] = set()
-        self._stopping = False
-        self._named.begin()
-        self._thread = threading.Thread(target=self._run, name=f"modbus simulator {self._port}", daemon=True)
-        self._thread.start()
-        return self
-
-    def close(self) -> None:
-        """Close all connections and stop listening; does nothing when closed. `start` resumes, on the same port."""
-        if self._thread is None:
-            return
-        self._stopping = True
-        self._alarm.ring()
-        self._thread.join()
-        self._thread = None
-        self._alarm.close()
+        return f"{self._transport}://{host}:{self._port}"
 
     def __enter__(self) -> Self:
         return self.start()
@@ -339,100 +312,3 @@ class Simulator:
     def __repr__(self) -> str:
         state = "closed" if self._thread is None else "running"
         return f"<Simulator {self.url}, units {', '.join(map(str, self._units))}, {state}>"
-
-    # The thread
-
-    def _run(self) -> None:
-        try:
-            while not self._stopping:
-                ready = self._alarm.wait(self._schedule.next_due)
-                with self.lock:
-                    self._round(ready)
-        finally:
-            with self.lock:
-                for connection in self._open:
-                    connection.close()
-                self._open.clear()
-                self._schedule.clear()
-                self._listener.close()
-                self._selector.close()
-
-    def _round(self, ready: list[tuple[selectors.SelectorKey, int]]) -> None:
-        now = time.monotonic()
-        for key, _ in ready:
-            if isinstance(key.data, Connection):
-                self._touched.add(key.data)
-                if key.data.readable and not key.data.closed:
-                    self._receive(key.data, now)
-            elif key.data is self:
-                self._accept()
-            else:
-                self._alarm.quiet()
-        self._schedule.deliver(now, self._touched)
-        while self._touched:
-            self._settle(self._touched.pop())
-
-    def _accept(self) -> None:
-        while True:
-            try:
-                sock, _ = self._listener.accept()
-            except OSError:
-                return  # nobody waits any more; or no descriptor is free, and the selector will say so again
-            sock.setblocking(False)
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            self._accepted += 1
-            connection = Connection(self._accepted, self._over_tls(sock))
-            self._open.add(connection)
-            self._touched.add(connection)
-
-    def _over_tls(self, sock: socket.socket) -> Wire:
-        if self._ssl_context is None:
-            return sock
-        from fastmodbus.simulator.secure import SecureWire
-
-        return SecureWire(sock, self._ssl_context)
-
-    def _receive(self, connection: Connection, now: float) -> None:
-        """Answer what one receive brought: at once, or when it is due."""
-        data = connection.receive()
-        if not data:
-            return
-        self._named.refresh()
-        room = -1 if self.max_in_flight is None else max(0, self.max_in_flight - connection.waiting)
-        answered = self._responder.answer_mbap(data, room, self.one_answer_per_receive)
-        connection.left_over = data[len(answered.requests) :]
-        if answered.count:
-            self._log.append(connection.number, connection.receives, answered.requests, answered.count)
-        if connection.ending:
-            return
-        delay, service = self.answer_delay, self.service_time
-        if self._schedule.faults or delay or service or connection.waiting:
-            self._schedule.add(connection, answered, room, now, Pace(delay, service))
-        else:
-            connection.out += answered.answers
-        if answered.fault:
-            connection.draining = True
-
-    def _settle(self, connection: Connection) -> None:
-        """After a round: send, then close or watch for what the connection needs next."""
-        if connection.closed:
-            return
-        connection.flush()
-        wanted = (_READ if connection.readable else 0) | (_WRITE if connection.out else 0)
-        if connection.over:
-            wanted = 0
-        self._watch(connection, wanted)
-        if connection.over:
-            connection.close()
-            self._open.discard(connection)
-
-    def _watch(self, connection: Connection, wanted: int) -> None:
-        if wanted == connection.watched:
-            return
-        if connection.watched == 0:
-            self._selector.register(connection.sock, wanted, connection)
-        elif wanted == 0:
-            self._selector.unregister(connection.sock)
-        else:
-            self._selector.modify(connection.sock, wanted, connection)
-        connection.watched = wanted
