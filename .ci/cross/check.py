@@ -124,7 +124,8 @@ def stand_in_library(target: Target, folder: Path) -> Path:
 def stand_in_headers(system: str, folder: Path) -> Path:
     headers = folder / "include"
     shutil.copytree(sysconfig.get_path("include"), headers)
-    shutil.copyfile(HERE / system / "pyconfig.h", headers / "pyconfig.h")
+    for stand_in in (HERE / system / "pyconfig.h", HERE / "posix.h"):
+        shutil.copyfile(stand_in, headers / stand_in.name)
     return headers
 
 

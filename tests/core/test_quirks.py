@@ -177,6 +177,27 @@ def test_checksums_may_arrive_behind_the_next_request(held: int, joined: bool) -
     assert not line.session.wants_close
 
 
+@pytest.mark.parametrize("leaked", [False, True])
+def test_a_checksum_that_is_like_the_id_of_the_next_answer(leaked: bool) -> None:
+    """What follows tells whether it is one, however the bytes are cut."""
+    for cut in range(24):
+        line = Line(2, quirks=TRAILING_CRC)
+        batch, out = read(2)
+        line.submit(batch)
+        first, second = line.send()
+        for value in range(65536):
+            line.bank.holding[0] = value
+            if crc16(line.honest(first)[6:]).to_bytes(2, "little") == second.transaction_id.to_bytes(2, "big"):
+                break
+        data = with_crc(line, first) if leaked else line.honest(first)
+        data += line.honest(second)
+        line.receive(data[:cut])
+        line.receive(data[cut:])
+        assert batch.ok()
+        assert out.tolist() == [line.bank.holding[0], line.bank.holding[1]]
+        assert not line.session.wants_close
+
+
 def test_answers_without_a_checksum_are_taken_too() -> None:
     line = Line(4, quirks=TRAILING_CRC)
     batch, out = read(12)

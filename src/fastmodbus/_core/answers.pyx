@@ -234,13 +234,16 @@ cdef void _expect_crc(mb_session* s, const mb_frame* frame, const uint8_t* at, u
 
 
 cdef uint32_t _pass_crc(mb_session* s, const uint8_t* at, uint32_t available) noexcept nogil:
-    """How many bytes to pass over: a leaked checksum, unless an answer that is waited for begins like it."""
+    """How many bytes to pass over: a leaked checksum. An answer that is waited for may begin like it: then what follows
+    decides, once it is here."""
+    cdef bint alike = available >= 2 and wire_load16(at) == s.crc
+    cdef bint awaited = alike and window_find(&s.window, s.crc) != NO_SLOT
     if available == 0 or (available == 1 and at[0] == s.crc >> 8):
         return 0
-    s.crc_due = False
-    if available < 2 or wire_load16(at) != s.crc or window_find(&s.window, s.crc) != NO_SLOT:
+    if awaited and available < 6 and (available < 4 or wire_load16(at + 2) == 0):
         return 0
-    return 2
+    s.crc_due = False
+    return 2 if alike and not (awaited and is_head(at, available)) else 0
 
 
 cdef void _datagram(mb_session* s, uint32_t size, int64_t now) noexcept nogil:
@@ -249,8 +252,9 @@ cdef void _datagram(mb_session* s, uint32_t size, int64_t now) noexcept nogil:
     cdef mb_framing state = quirk_read(s.input, size, s.quirks, &frame)
     if state == FRAME_WHOLE:
         _expect_crc(s, &frame, s.input + frame.size, size - frame.size)
-        if s.crc_due:
-            size -= _pass_crc(s, s.input + frame.size, size - frame.size)
+        if s.crc_due and size == frame.size + 2 and wire_load16(s.input + frame.size) == s.crc:
+            size -= 2
+        s.crc_due = False
     if state == FRAME_WHOLE and frame.size == size:
         _answer(s, &frame, now)
         return

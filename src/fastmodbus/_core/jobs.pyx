@@ -207,17 +207,29 @@ cdef class Job:
     @property
     def rows(self):
         """Rows closed so far."""
-        return self.c.row
+        cdef int64_t found
+        self.owner.enter()
+        found = self.c.row
+        self.owner.leave()
+        return found
 
     @property
     def done(self):
         """Whether no more rows will be opened."""
-        return self.c.done
+        cdef bint found
+        self.owner.enter()
+        found = self.c.done
+        self.owner.leave()
+        return bool(found)
 
     @property
     def due(self):
         """The instant of the open row, or of the next one; monotonic ns."""
-        return self.c.due
+        cdef int64_t found
+        self.owner.enter()
+        found = self.c.due
+        self.owner.leave()
+        return found
 
     def counters(self):
         """Counters as a dict: rows, good, missed, retries."""

@@ -239,21 +239,24 @@ cdef void _fetch(const net_event* events, int at, int count) noexcept nogil:
         net_fetch(s.queues.first[<int>PRIORITY_POLL])
 
 
-cdef bint _may_sleep(mb_hub* hub) noexcept nogil:
-    """Whether nobody stirred anything; from here on whoever does wakes the loop."""
-    sync_acquire(&hub.lock)
-    hub.sleeping = hub.stirred is NULL
-    sync_release(&hub.lock)
-    return hub.sleeping
+cdef bint _goes_on(mb_loop* l, bint* quiet) noexcept nogil:
+    """Whether nobody stopped it. Quiet: nobody stirred anything; from here on whoever does wakes the loop."""
+    cdef bint goes_on
+    sync_acquire(&l.hub.lock)
+    goes_on = not l.stopping
+    quiet[0] = l.hub.sleeping = l.hub.stirred is NULL
+    sync_release(&l.hub.lock)
+    return goes_on
 
 
 cdef void _work(mb_loop* l) noexcept nogil:
     cdef net_event events[ROOM]
     cdef int i, count
     cdef int64_t until
-    while not l.stopping:
+    cdef bint quiet
+    while _goes_on(l, &quiet):
         until = l.timers.due if l.timers is not NULL else INT64_MAX
-        if not _may_sleep(&l.hub):
+        if not quiet:
             until = 0
         count = net_poller_wait(&l.hub.poller, until, events, ROOM)
         for i in range(count):
@@ -308,7 +311,7 @@ cdef class Loop:
         """
         cdef Connection connection
         self.c.failed = False
-        self.c.me = sync_thread()
+        self.note(sync_thread())
         for connection in list(self.members):
             self.claim(connection)
         with nogil:
@@ -321,9 +324,16 @@ cdef class Loop:
                 sync_release(&connection.link.lock)
         with nogil:
             _look_at_stirred(&self.c)       # nothing is left that would be looked at; the list is emptied
-        self.c.me = 0
-        self.c.stopping = False
+        self.note(0)
         self.ring()
+
+    cdef void note(self, uint64_t me) noexcept:
+        """Which thread is in `run` from here on, 0 for none."""
+        sync_acquire(&self.c.hub.lock)
+        self.c.me = me
+        if me == 0:
+            self.c.stopping = False
+        sync_release(&self.c.hub.lock)
 
     cdef void claim(self, Connection connection) noexcept:
         with nogil:
@@ -334,13 +344,19 @@ cdef class Loop:
 
     def stop(self):
         """Have `run` return soon."""
+        sync_acquire(&self.c.hub.lock)
         self.c.stopping = True
+        sync_release(&self.c.hub.lock)
         net_wake(&self.c.hub.waker)
 
     @property
     def running(self):
         """Whether a thread is in `run`."""
-        return self.c.me != 0
+        cdef bint found
+        sync_acquire(&self.c.hub.lock)
+        found = self.c.me != 0
+        sync_release(&self.c.hub.lock)
+        return found
 
     def add(self, Connection connection not None, Job job not None):
         """Poll a job on a connection, also while the loop runs; the connection joins the loop with its first job.
@@ -351,9 +367,13 @@ cdef class Loop:
             The connection belongs to another loop, or the job is for another connection.
         """
         cdef mb_connection* c = &connection.link
+        cdef bint polled, claimed
         if job.owner is not connection:
             raise ValueError("the job is for another connection")
-        if c.jobs is not NULL and connection not in self.members:
+        connection.enter()
+        polled = c.jobs is not NULL
+        connection.leave()
+        if polled and connection not in self.members:
             raise ValueError("the connection is polled by another loop")
         jobs = self.members.setdefault(connection, [])
         jobs.append(job)
@@ -361,10 +381,11 @@ cdef class Loop:
             sync_acquire(&c.lock)
             job.c.next = c.jobs
             c.jobs = &job.c
-            if c.hub is not NULL:
+            claimed = c.hub is not NULL
+            if claimed:
                 connection_nudge(c)
             sync_release(&c.lock)
-        if self.c.me and c.hub is NULL:
+        if self.running and not claimed:
             self.claim(connection)
 
     def remove(self, Connection connection not None, Job job not None):

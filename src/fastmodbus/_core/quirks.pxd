@@ -14,7 +14,7 @@ cdef inline bint _is_exception(const uint8_t* at) noexcept nogil:
     return at[MBAP_SIZE] & EXCEPTION_BIT != 0
 
 
-cdef inline bint _is_head(const uint8_t* at, size_t available) noexcept nogil:
+cdef inline bint is_head(const uint8_t* at, size_t available) noexcept nogil:
     """Whether these bytes look like the header of a frame."""
     return available >= 6 and wire_load16(at + 2) == 0 and 2 <= wire_load16(at + 4) <= MAX_MBAP_LENGTH
 
@@ -45,7 +45,7 @@ cdef inline mb_framing quirk_read(const uint8_t* at, size_t available, uint8_t q
         frame.pdu_size = 2
         frame.pdu = at + MBAP_SIZE
         return FRAME_WHOLE
-    if available > MBAP_SIZE + 2 and not _is_head(at + MBAP_SIZE + 2, available - MBAP_SIZE - 2):
+    if available > MBAP_SIZE + 2 and not is_head(at + MBAP_SIZE + 2, available - MBAP_SIZE - 2):
         return mbap_read(at, available, frame)      # its counted bytes are all there: one byte too many, framed well
     return FRAME_BROKEN
 
