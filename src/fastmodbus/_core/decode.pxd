@@ -40,9 +40,15 @@ cdef inline uint32_t load_text(const mb_value* value, const uint16_t* at, uint8_
     """The bytes of a string up to the first NUL, without the blanks at its end; the rest is NUL. Returns its length."""
     cdef uint32_t size = value.size
     cdef uint32_t i
+    cdef uint16_t two
     cdef bint swapped = value.swaps & SWAP_BYTES
-    for i in range(size):
-        to[i] = <uint8_t>(at[i >> 1] >> (0 if (i & 1) != swapped else 8))
+    # The first byte is the high one of its register, which a little-endian host has last.
+    cdef unsigned swaps = SWAP_BYTES if (order_host() != 0) != swapped else 0
+    for i in range(size >> 1):
+        two = order_swap16(at[i], swaps)
+        memcpy(to + 2 * i, &two, 2)
+    if size & 1:
+        to[size - 1] = <uint8_t>(at[size >> 1] >> (0 if swapped else 8))
     cdef const uint8_t* end = <const uint8_t*>memchr(to, 0, size)
     if end is not NULL:
         size = <uint32_t>(end - to)
