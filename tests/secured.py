@@ -2,10 +2,15 @@
 
 from typing import Any
 
+import pytest
+
 import fastmodbus as fm
-from fastmodbus.client import connect
+from fastmodbus.client import connect as connect_blocking
 from fastmodbus.simulator import Simulator
 from pki import pki
+
+VERSIONS = pytest.mark.parametrize("version", ["TLSv1_2", "TLSv1_3"])
+LONG = 60.0
 
 
 class SecureSimulator(Simulator):
@@ -16,4 +21,15 @@ class SecureSimulator(Simulator):
 
 
 def connect_over_tls(url: str, **options: Any) -> fm.Client:
-    return connect(url, **pki().wanted, **options)
+    return connect_blocking(url, **pki().wanted, **options)
+
+
+def device(**options: Any) -> fm.Simulator:
+    """For tests of TLS itself: the value of a register is its address."""
+    options.setdefault("ssl_context", pki().server())
+    return fm.Simulator(registers={"hr": range(65536)}, **options)
+
+
+def connect(url: str, **options: Any) -> fm.Client:
+    """The kind of client that the test runs with."""
+    return fm.connect(url, **{**pki().wanted, "timeout": LONG, **options})

@@ -1,4 +1,4 @@
-"""Modbus over TLS: who is trusted, what failures say, records that do not care where a frame ends."""
+"""Modbus over TLS: records that do not care where a frame ends, closing, OpenSSL's own server, options."""
 
 import os
 import ssl
@@ -17,21 +17,10 @@ from loops import ALL_CARRIERS
 from pki import pki
 from ports import free_port
 from reference import split_mbap
-from scripted import ClientGone, Connection, Script, ScriptedServer, honest
+from scripted import Connection, ScriptedServer, honest
+from secured import LONG, VERSIONS, connect, device
 
 CLIENTS = ALL_CARRIERS
-VERSIONS = pytest.mark.parametrize("version", ["TLSv1_2", "TLSv1_3"])
-LONG = 60.0
-
-
-def device(**options: Any) -> fm.Simulator:
-    options.setdefault("ssl_context", pki().server())
-    return fm.Simulator(registers={"hr": range(65536)}, **options)
-
-
-def connect(url: str, **options: Any) -> fm.Client:
-    return fm.connect(url, **{**pki().wanted, "timeout": LONG, **options})
-
 
 # ------------------------------------------------------------------------------------------------ good
 
@@ -90,145 +79,6 @@ def test_views_and_threads() -> None:
             thread.join(LONG)
         assert found == [True] * 60
         assert plc.stats.connections == 1
-
-
-# ------------------------------------------------------------------------------------------------ who is trusted
-
-
-def refused(simulator: fm.Simulator, match: str, **options: Any) -> None:
-    with pytest.raises(fm.ConnectionFailed, match=match) as caught:
-        connect(simulator.url, retries=0, **options)
-    assert caught.value.port == simulator.port
-    with (
-        fm.Client("127.0.0.1", simulator.port, **{**pki().wanted, "retries": 0, **options}) as plc,
-        pytest.raises(fm.ConnectionFailed, match=match),
-    ):
-        plc.read_holding_registers(0)
-    assert simulator.requests == 0
-
-
-@VERSIONS
-def test_another_authority(version: str) -> None:
-    with device(ssl_context=pki().server(version=version)) as simulator:
-        refused(simulator, "certificate is not accepted: .*(issuer|self-signed)", ca=pki().pem("other"))
-
-
-def test_the_authorities_of_the_system_are_others() -> None:
-    with device() as simulator:
-        refused(simulator, "certificate is not accepted", ca=None)
-
-
-def test_expired() -> None:
-    with device(ssl_context=pki().server("expired")) as simulator:
-        refused(simulator, "certificate is not accepted: certificate has expired")
-
-
-def test_a_certificate_for_another_name() -> None:
-    with device() as simulator:
-        refused(simulator, "certificate is not accepted: .*pump.example", server_name="pump.example")
-        with connect(simulator.url, server_name="localhost") as plc:
-            assert plc.read("hr7") == 7
-
-
-@VERSIONS
-def test_without_a_certificate_of_the_client(version: str) -> None:
-    """With TLS 1.3 the device says so only after the handshake; what was sent meanwhile may turn it into a reset."""
-    with (
-        device(ssl_context=pki().server(version=version)) as simulator,
-        pytest.raises(fm.ConnectionFailed, match=f"certificate of this client{'|reset' * (version == 'TLSv1_3')}"),
-        fm.connect(simulator.url, ca=pki().pem("plant"), retries=0) as plc,
-    ):
-        plc.read_holding_registers(0)
-
-
-def test_a_client_certificate_of_another_authority() -> None:
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=pki().pem("other"))
-    context.load_cert_chain(pki().pem("device"), pki().key("device"))
-    context.verify_mode = ssl.CERT_REQUIRED
-    context.maximum_version = ssl.TLSVersion.TLSv1_2
-    with (
-        device(ssl_context=context) as simulator,
-        pytest.raises(fm.ConnectionFailed, match=r"trust the certificate of this client"),
-        connect(simulator.url, retries=0) as plc,
-    ):
-        plc.read_holding_registers(0)
-
-
-@pytest.mark.filterwarnings("ignore:ssl.TLSVersion:DeprecationWarning")
-def test_a_device_without_tls_1_2() -> None:
-    context = pki().server(version="TLSv1_1")
-    context.set_ciphers("ALL:@SECLEVEL=0")
-    with device(ssl_context=context) as simulator:
-        refused(simulator, "version 1.2 or newer")
-
-
-def deaf_to_tls(says: bytes) -> Script:
-    def script(connection: Connection) -> None:
-        connection.send(says)
-        with suppress(ConnectionError):
-            while connection.socket.recv(65536):
-                pass
-        raise ClientGone
-
-    return script
-
-
-@pytest.mark.parametrize(
-    ("certificate", "cipher"),
-    [("rsa", "ECDHE-RSA-AES128-GCM-SHA256"), ("device", "ECDHE-ECDSA-AES128-GCM-SHA256")],
-)
-def test_the_least_that_every_device_has_is_enough(certificate: str, cipher: str) -> None:
-    """A device with an RSA key, or one on P-256, that has the one cipher which it must have (R-14, R-61, R-62)."""
-    context = pki().server(certificate, version="TLSv1_2")
-    context.set_ciphers(cipher)
-    with device(ssl_context=context) as simulator, connect(simulator.url) as plc:
-        assert plc.read("hr7") == 7
-
-
-@pytest.mark.parametrize("cipher", ["NULL-SHA256", "AES128-SHA", "aNULL"])
-def test_no_encryption_no_forward_secrecy_and_no_identity_are_refused(cipher: str) -> None:
-    context = pki().server("rsa", version="TLSv1_2")
-    context.set_ciphers(f"{cipher}:@SECLEVEL=0")
-    with device(ssl_context=context) as simulator, pytest.raises(fm.ConnectionFailed, match="no common TLS parameters"):
-        connect(simulator.url)
-
-
-@VERSIONS
-def test_the_whole_chain_is_shown(version: str) -> None:
-    """The device knows the root alone (R-46)."""
-    with device(ssl_context=pki().server(version=version)) as simulator:
-        with connect(simulator.url, cert=pki().pem("chain"), key=pki().key("deep")) as plc:
-            assert plc.read("hr7") == 7
-        with (
-            pytest.raises(fm.ConnectionFailed),
-            connect(simulator.url, cert=pki().pem("deep"), key=pki().key("deep"), retries=0) as plc,
-        ):
-            plc.read("hr7")
-
-
-def test_a_device_without_tls() -> None:
-    with fm.Simulator() as simulator, pytest.raises(fm.ConnectionFailed):
-        connect(f"tls://127.0.0.1:{simulator.port}", connect_timeout=1)
-    with (
-        ScriptedServer(deaf_to_tls(b"HTTP/1.1 400 Bad Request\r\n\r\n")) as server,
-        pytest.raises(fm.ConnectionFailed, match="does not speak TLS"),
-    ):
-        connect(f"tls://127.0.0.1:{server.port}")
-
-
-def test_a_handshake_that_does_not_end() -> None:
-    with (
-        ScriptedServer(deaf_to_tls(b"")) as server,
-        pytest.raises(fm.ConnectionFailed, match="nobody answered in time"),
-    ):
-        connect(f"tls://127.0.0.1:{server.port}", connect_timeout=0.3)
-
-
-def test_an_exception_01_may_be_a_matter_of_the_role() -> None:
-    with device() as simulator, connect(simulator.url) as plc:
-        simulator.fault(lambda adu: adu[:4] + b"\0\3" + adu[6:7] + bytes([adu[7] | 0x80, 1]))
-        with pytest.raises(fm.IllegalFunction, match="the role in the client's certificate does not allow it"):
-            plc.write_register(0, 1)
 
 
 # ------------------------------------------------------------------------------------------------ records
