@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from core.line import MS, SECOND, expected, read, statuses, write
+from core.polled import Rows, poll_of
 from core.sockets import FOREVER, Driver, connect, drive, server_of, wait_for
-from core.test_schedule import Rows, poll_of
 from fastmodbus._core.jobs import Job, Poll
 from fastmodbus._core.loop import Loop
 from fastmodbus._core.reactor import Connection, now
