@@ -35,7 +35,9 @@ def test_a_skip_for_want_of_an_install_fails_in_ci(
     result = project.runpytest()
     if fails:
         result.stdout.fnmatch_lines(["*skipped in CI, where nothing may be missing: needs mbpoll*"])
-    assert result.parseoutcomes() in ([{"failed": 1}, {"errors": 1}] if fails else [{"skipped": 1}])
+    outcomes = result.parseoutcomes()
+    outcomes.pop("warnings", None)  # of modules that the tests outside have imported
+    assert outcomes in ([{"failed": 1}, {"errors": 1}] if fails else [{"skipped": 1}])
 
 
 def test_an_expected_failure_is_not_a_skip(project: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
