@@ -4,6 +4,10 @@ from typing_extensions import disjoint_base
 
 from .state import SessionState
 
+LOST: int
+QUIET: int
+NEWS: int
+
 @disjoint_base
 class Pump:
     due: int

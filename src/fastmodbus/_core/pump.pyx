@@ -17,9 +17,11 @@ cdef enum:
     TURNS = 8                       # receives until other tasks have their turn
 
 cdef enum:                          # what came of a turn
-    LOST = -1
-    QUIET = 0
-    NEWS = 1
+    TURN_LOST = -1
+    TURN_QUIET = 0
+    TURN_NEWS = 1
+
+LOST, QUIET, NEWS = TURN_LOST, TURN_QUIET, TURN_NEWS
 
 
 cdef bint _busy(mb_connection* c) noexcept nogil:
@@ -122,12 +124,12 @@ cdef class Pump:
             alive = _turn(c, readable)
             sync_release(&c.lock)
         if not alive:
-            return LOST
+            return TURN_LOST
         if s.queues.finished != finished or s.event_count or s.trace.ring is not NULL:
-            return NEWS
+            return TURN_NEWS
         if blocked != (s.output_size != 0) or session_next_deadline(s, net_now()) < self.due:
-            return NEWS
-        return QUIET
+            return TURN_NEWS
+        return TURN_QUIET
 
     @property
     def blocked(self):

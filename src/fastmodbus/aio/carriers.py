@@ -13,13 +13,11 @@ import socket
 from typing import Protocol
 
 from .._core import reactor
-from .._core.pump import Pump
+from .._core.pump import LOST, NEWS, QUIET, Pump
 from .._core.verbs import Session
 from ..calls import NO_DEADLINE
 from ..sockets import in_words
 
-#: What comes of a turn, as the core's pump says it: the connection is gone; nobody has to know; somebody has to.
-LOST, QUIET, NEWS = -1, 0, 1
 #: Results of `receive` beside a number of bytes.
 GONE, AGAIN = 0, -1
 #: How often the socket is looked at before other tasks have their turn.

@@ -14,12 +14,13 @@ import weakref
 from .. import errors, sockets
 from .._core import reactor
 from .._core.batch import Batch
+from .._core.pump import LOST, QUIET
 from .._core.verbs import Session
 from ..calls import NO_DEADLINE
 from ..linklog import LinkLog
 from ..options import Options, nanoseconds
 from ..spec import Status
-from .carriers import LOST, QUIET, Carrier
+from .carriers import Carrier
 from .connecting import Connector, seconds_until
 from .waiting import Waiting
 

@@ -13,8 +13,9 @@ import socket
 import ssl
 from collections.abc import Callable
 
+from .._core.pump import LOST
 from .._core.verbs import Session
-from .carriers import AGAIN, GONE, LOST, Driver, InTurns, WatchedSocket, why
+from .carriers import AGAIN, GONE, Driver, InTurns, WatchedSocket, why
 
 _LATER = (ssl.SSLWantReadError, ssl.SSLWantWriteError, BlockingIOError, InterruptedError)
 

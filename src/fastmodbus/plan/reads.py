@@ -14,12 +14,12 @@ import msgspec
 
 from ..address import REGISTER, Address, AddressRange
 from ..files import write_whole
+from ..spec import AUTOMATIC_MOST
 from ..tags import Tag
 from .packing import Piece
 
 FUNCTIONS = {"co": 1, "di": 2, "hr": 3, "ir": 4}
 Table = tuple[int, str]  # unit, area
-MOST_IN_FLIGHT = 16  # that a client finds out by itself
 _T = TypeVar("_T")
 
 
@@ -111,7 +111,7 @@ class Learnt(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     split: tuple[Apart, ...] = ()
     request_cost: float | None = None
     no_mask_write: tuple[int, ...] = ()
-    in_flight: Annotated[int, msgspec.Meta(ge=1, le=MOST_IN_FLIGHT)] | None = None
+    in_flight: Annotated[int, msgspec.Meta(ge=1, le=AUTOMATIC_MOST)] | None = None
 
     def advanced(self, before: Learnt, after: Learnt) -> Learnt:
         """These facts with what changed between two others: who learns beside another takes nothing back from it."""
