@@ -183,3 +183,29 @@ cdef inline void world_finish(mb_world* w) noexcept nogil:
         if not w.works[i].polled:
             fail(w, work_check(&w.works[i], w.now, w.clean, w.tainted))
             fail(w, work_check_memory(&w.works[i]))
+
+
+# ---------------------------------------------------------------------------------------------------- a whole input
+
+ctypedef void (*mb_part)(mb_world* w, mb_source* source) noexcept nogil
+
+
+cdef inline const char* world_run(
+    mb_world* w, const uint8_t* data, size_t size, mb_part begin, mb_part step
+) noexcept nogil:
+    """What is wrong, or NULL. `begin`: what comes before the steps; NULL for nothing."""
+    cdef mb_source source
+    cdef int steps = 0
+    source.at = data
+    source.left = size
+    if world_start(w, &source):
+        connect(w)
+        if begin is not NULL:
+            begin(w, &source)
+        while source.left and steps < STEPS and w.wrong is NULL:
+            step(w, &source)
+            world_check(w)
+            steps += 1
+        world_finish(w)
+    session_free(&w.session)
+    return w.wrong

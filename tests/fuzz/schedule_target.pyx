@@ -9,12 +9,11 @@ Owned by tests/fuzz. RUN is the address of the target, for main.c; run() is for 
 from libc.stdint cimport uint8_t
 from libc.stdlib cimport calloc
 
-from fastmodbus._core.session cimport session_free
 from driver cimport *
 from plant cimport plant_start
 from polls cimport polls_pause, polls_start, polls_swap
 from source cimport *
-from steps cimport caller_step, device_step, network_step
+from steps cimport side_step
 from world cimport *
 
 cdef mb_world* world = <mb_world*>calloc(1, sizeof(mb_world))
@@ -38,34 +37,18 @@ cdef void _step(mb_world* w, mb_source* source) noexcept nogil:
     cdef int side = code & 3, step = code >> 2 & 7, variety = code >> 5
     if side == 0 and step >= 5:
         _job_step(w, source, step, variety)
-    elif side == 0:
-        caller_step(w, source, step, variety)
-    elif side == 1:
-        network_step(w, source, step, variety)
     else:
-        device_step(w, source, step, variety)
-        if side == 2:           # else what was said stays on the line
-            arrive(w, w.line_size)
+        side_step(w, source, side, step, variety)
     pass_time(w)
+
+
+cdef void _begin(mb_world* w, mb_source* source) noexcept nogil:
+    polls_start(w, source, take_below(source, 8))
 
 
 cdef const char* schedule_run(const uint8_t* data, size_t size) noexcept nogil:
     """What is wrong, or NULL."""
-    cdef mb_world* w = world
-    cdef mb_source source
-    cdef int steps = 0
-    source.at = data
-    source.left = size
-    if world_start(w, &source):
-        connect(w)
-        polls_start(w, &source, take_below(&source, 8))
-        while source.left and steps < STEPS and w.wrong is NULL:
-            _step(w, &source)
-            world_check(w)
-            steps += 1
-        world_finish(w)
-    session_free(&w.session)
-    return w.wrong
+    return world_run(world, data, size, _begin, _step)
 
 
 RUN = <size_t>&schedule_run

@@ -11,11 +11,10 @@ Owned by tests/fuzz. RUN is the address of the target, for main.c; run() is for 
 from libc.stdint cimport uint8_t
 from libc.stdlib cimport calloc
 
-from fastmodbus._core.session cimport session_free
 from driver cimport *
 from plant cimport plant_start
 from source cimport *
-from steps cimport caller_step, device_step, network_step
+from steps cimport side_step
 from world cimport *
 
 cdef mb_world* world = <mb_world*>calloc(1, sizeof(mb_world))
@@ -28,32 +27,12 @@ cdef void _step(mb_world* w, mb_source* source) noexcept nogil:
     """One byte: two bits for the side, three for the step, three for its variety."""
     cdef uint8_t code = take(source)
     cdef int side = code & 3, step = code >> 2 & 7, variety = code >> 5
-    if side == 0:
-        caller_step(w, source, step, variety)
-    elif side == 1:
-        network_step(w, source, step, variety)
-    else:
-        device_step(w, source, step, variety)
-        if side == 2:           # else what was said stays on the line
-            arrive(w, w.line_size)
+    side_step(w, source, side, step, variety)
 
 
 cdef const char* session_run(const uint8_t* data, size_t size) noexcept nogil:
     """What is wrong, or NULL."""
-    cdef mb_world* w = world
-    cdef mb_source source
-    cdef int steps = 0
-    source.at = data
-    source.left = size
-    if world_start(w, &source):
-        connect(w)
-        while source.left and steps < STEPS and w.wrong is NULL:
-            _step(w, &source)
-            world_check(w)
-            steps += 1
-        world_finish(w)
-    session_free(&w.session)
-    return w.wrong
+    return world_run(world, data, size, NULL, _step)
 
 
 RUN = <size_t>&session_run

@@ -160,3 +160,14 @@ cdef inline void device_step(mb_world* w, mb_source* source, int step, int varie
         say_anything(w, source)
     else:
         work_on(w, 1 + take_below(source, 40), span(variety))
+
+
+cdef inline void side_step(mb_world* w, mb_source* source, int side, int step, int variety) noexcept nogil:
+    if side == 0:
+        caller_step(w, source, step, variety)
+    elif side == 1:
+        network_step(w, source, step, variety)
+    else:
+        device_step(w, source, step, variety)
+        if side == 2:           # else what was said stays on the line
+            arrive(w, w.line_size)
