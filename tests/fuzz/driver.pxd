@@ -7,6 +7,7 @@ from libc.string cimport memcpy, memmove
 
 from fastmodbus._core.answers cimport *
 from fastmodbus._core.batch cimport *
+from fastmodbus._core.expiry cimport *
 from fastmodbus._core.session cimport *
 from fastmodbus._core.spec cimport *
 from callers cimport MILLISECOND

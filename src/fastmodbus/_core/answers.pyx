@@ -1,15 +1,16 @@
-"""What comes back to a session and what does not: answers are framed, matched, judged and delivered; requests expire.
+"""What comes back to a session: answers are framed, matched, judged and delivered.
 
 Nothing reaches the caller's memory before pdu_check said that the answer is right. What is late, foreign or unasked
 for is dropped and counted. A stream that cannot be framed is broken for good: nobody looks for the next plausible
 header in it.
 """
 
-from libc.stdint cimport INT64_MAX, int16_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdint cimport int16_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memmove
 
 from fastmodbus._core.adu cimport *
 from fastmodbus._core.batch cimport *
+from fastmodbus._core.expiry cimport session_first_overdue
 from fastmodbus._core.pace cimport *
 from fastmodbus._core.pdu cimport *
 from fastmodbus._core.queue cimport *
@@ -75,11 +76,6 @@ cdef uint8_t _unit_fault(const mb_session* s, const mb_transaction* t, const mb_
     return FAULT_ZERO_UNIT if frame.unit == 0 else FAULT_UNIT
 
 
-cdef void _refuse(mb_session* s, mb_batch* b, mb_transaction* t, uint8_t fault) noexcept nogil:
-    s.counters.protocol_errors += 1
-    queue_finish(&s.queues, b, t, ST_PROTOCOL, fault)
-
-
 cdef bint _contradicts_frame(mb_session* s, const mb_transaction* t, const mb_frame* frame) noexcept nogil:
     """Whether a wrong answer leaves it open where the next one begins.
 
@@ -103,11 +99,11 @@ cdef void _judge(mb_session* s, mb_batch* b, int32_t index, const mb_frame* fram
     if t.hastened:
         session_asked_again(s, t, True)
     if fault != FAULT_NONE:
-        _refuse(s, b, t, fault)
+        session_refuse(s, b, t, fault)
         return
     pdu_check(&t.request, frame.pdu, frame.pdu_size, &answer)
     if answer.status == ST_PROTOCOL:
-        _refuse(s, b, t, answer.fault)
+        session_refuse(s, b, t, answer.fault)
         if not s.datagrams and _contradicts_frame(s, t, frame):
             session_distrust(s, FAULT_BOUNDARY)
         return
@@ -127,22 +123,13 @@ cdef void _judge(mb_session* s, mb_batch* b, int32_t index, const mb_frame* fram
         unit_answered(&s.units, t.unit)
 
 
-cdef int _unsent(const mb_session* s, uint16_t transaction_id) noexcept nogil:
-    """Whether a request still waits in the send buffer: 1 when a part of it was sent, 2 when nothing was."""
-    cdef int i
-    for i in range(s.sending_done, s.sending_count):
-        if s.sending[i].transaction_id == transaction_id:
-            return 2 if i > 0 and s.sending[i - 1].end >= s.output_sent or s.output_sent == 0 else 1
-    return 0
-
-
 cdef void _refuse_zero_ids(mb_session* s, int64_t now) noexcept nogil:
     """As many answers with id 0 came as requests are in flight: whichever belongs to which, no other will come."""
     cdef mb_slot* slot
     while s.window.first != NO_SLOT:
         slot = &s.window.slots[s.window.first]
         if slot.batch is not NULL:
-            _refuse(s, slot.batch, &slot.batch.transactions[slot.index], FAULT_ZERO_ID)
+            session_refuse(s, slot.batch, &slot.batch.transactions[slot.index], FAULT_ZERO_ID)
         if not window_banish(&s.window, slot.transaction_id):
             session_break(s, FAULT_NONE, -1)
         window_close(&s.window, s.window.first, now)
@@ -206,7 +193,7 @@ cdef void _answer(mb_session* s, const mb_frame* frame, int64_t now) noexcept no
     cdef mb_batch* b
     cdef int32_t index
     cdef int64_t sent
-    if k == NO_SLOT or _unsent(s, s.window.slots[k].transaction_id):
+    if k == NO_SLOT or session_unsent(s, s.window.slots[k].transaction_id):
         _nobodys(s, frame, now)
         return
     b = s.window.slots[k].batch
@@ -291,186 +278,4 @@ cdef void session_received(mb_session* s, uint32_t size, int64_t now) noexcept n
     if at and s.input_size:
         memmove(s.input, s.input + at, s.input_size)
     if s.pace.automatic:
-        s.expire_at = min(s.expire_at, _first_overdue(s))
-
-
-# ---------------------------------------------------------------------------------------------------- time
-
-cdef void _expire_slot(mb_session* s, int16_t k, int64_t now) noexcept nogil:
-    cdef mb_slot* slot = &s.window.slots[k]
-    cdef mb_batch* b = slot.batch
-    cdef int32_t index = slot.index
-    cdef uint16_t transaction_id = slot.transaction_id
-    cdef mb_transaction* t
-    cdef bint banished = window_banish(&s.window, slot.transaction_id)
-    cdef bint zero_id = s.zero_ids > 0
-    cdef int unsent = _unsent(s, slot.transaction_id)
-    cdef uint8_t unit
-    s.zero_ids -= zero_id
-    if not banished or s.quirks & QUIRK_ZERO_ID or unsent:
-        # No memory to remember the id, no ids to tell late answers by, or the peer does not even read.
-        session_break(s, FAULT_PARTIAL, -1)
-    s.counters.timeouts += b is not NULL
-    session_event(s, EVENT_TIMEOUT, FAULT_NONE, slot.transaction_id, slot.unit, now)
-    unit = slot.unit
-    window_close(&s.window, k, 0)
-    if b is NULL:
-        unit_silent(&s.units, unit)
-        return
-    t = &b.transactions[index]
-    if unsent == 2:
-        t.left = False
-    session_asked_again(s, t, False)
-    if _blame_window(s, t, transaction_id):
-        _ask_early(b, index, HASTENED_ALONE, now)
-        return
-    if queue_may_repeat(b, t) and not unit_suspended(&s.units, t.unit):
-        s.counters.retries += 1
-        queue_repeat(b, index, now)
-        return
-    if zero_id:
-        _refuse(s, b, t, FAULT_ZERO_ID)
-    else:
-        queue_finish(&s.queues, b, t, ST_TIMEOUT, FAULT_NONE)
-    unit_failed(&s.units, &s.queues, b, t.unit)
-
-
-cdef bint _blame_window(mb_session* s, const mb_transaction* t, uint16_t transaction_id) noexcept nogil:
-    """Whether a request that was just given up timed out perhaps because too many were in flight."""
-    cdef bint beside = t.crowd > 1 or s.window.in_flight > 0
-    if not t.flags & FN_REPEATABLE or t.hastened or not beside or unit_suspended(&s.units, t.unit):
-        return False
-    return pace_timeout(&s.pace, transaction_id)
-
-
-cdef int64_t _overdue(const mb_session* s, const mb_slot* slot, int64_t mark) noexcept nogil:
-    """When a request is taken for dropped because later ones, or those beside it, were answered.
-
-    Reads only, each once, and only where the window is learnt.
-    """
-    cdef const mb_transaction* t
-    if not s.pace.automatic or slot.batch is NULL:
-        return INT64_MAX
-    t = &slot.batch.transactions[slot.index]
-    if HASTENED_BESIDE <= t.hastened <= HASTENED_IN_VAIN:
-        return slot.base + pace_overdue(&s.pace)
-    if not t.flags & FN_REPEATABLE or t.hastened or t.tries > 1 or unit_suspended(&s.units, t.unit):
-        return INT64_MAX
-    if s.pace.last_answer <= slot.base and s.pace.alone == 0:
-        return INT64_MAX
-    return max(slot.base, max(mark, slot.mark)) + pace_overdue(&s.pace)
-
-
-cdef int64_t _first_overdue(const mb_session* s) noexcept nogil:
-    """Requests become overdue in the order in which they were sent."""
-    cdef int16_t k = s.window.first
-    cdef int64_t overdue = INT64_MAX
-    while k != NO_SLOT and overdue == INT64_MAX and s.window.slots[k].base < s.pace.last_answer:
-        overdue = _overdue(s, &s.window.slots[k], 0)
-        k = s.window.slots[k].next
-    return overdue
-
-
-cdef void _ask_early(mb_batch* b, int32_t index, mb_hastened how, int64_t now) noexcept nogil:
-    """That counts as no try."""
-    b.transactions[index].hastened = how
-    b.transactions[index].tries -= 1
-    queue_repeat(b, index, now)
-
-
-cdef void _hasten(mb_session* s, int16_t k, int64_t now) noexcept nogil:
-    """Give a request up early, to ask it again. One that had nothing beside it when it was asked again is only slow, or
-    the device dropped it because it had the first one all the same.
-    """
-    cdef mb_slot* slot = &s.window.slots[k]
-    cdef mb_batch* b = slot.batch
-    cdef int32_t index = slot.index
-    cdef mb_transaction* t = &b.transactions[index]
-    cdef mb_hastened how = HASTENED_IN_VAIN
-    if t.hastened == HASTENED_ALONE and t.crowd == 1:
-        t.hastened = HASTENED_IN_VAIN
-        pace_in_vain(&s.pace)
-        s.expire_at = min(s.expire_at, slot.base + pace_overdue(&s.pace))
-        return
-    if not window_banish(&s.window, slot.transaction_id):
-        session_break(s, FAULT_PARTIAL, -1)
-    session_event(s, EVENT_OVERTAKEN, FAULT_NONE, slot.transaction_id, slot.unit, now)
-    if t.hastened == HASTENED_IN_VAIN:
-        pace_in_vain(&s.pace)
-    elif pace_suspect(&s.pace, slot.transaction_id, t.crowd, False, t.hastened != HASTENED_NEVER):
-        how = HASTENED_ALONE
-    else:
-        how = HASTENED_BESIDE
-    t.first_id = slot.transaction_id
-    window_close(&s.window, k, 0)
-    _ask_early(b, index, how, now)
-
-
-cdef bint _stuck(const mb_session* s) noexcept nogil:
-    """Whether a part of a frame was received that is not the beginning of an answer still waited for."""
-    if s.input_size < 2:
-        return s.input_size > 0
-    return window_find(&s.window, wire_load16(s.input)) == NO_SLOT
-
-
-cdef void _expire_window(mb_session* s, int64_t now) noexcept nogil:
-    """Give up the requests whose clocks ran out.
-
-    Those sent later to other units start anew: a gateway waited in vain for the silent unit before it turned to them.
-    """
-    cdef int64_t mark = 0, due, overdue
-    cdef int16_t k = s.window.first, following
-    cdef int silent_unit = -1
-    cdef mb_slot* slot
-    s.expire_at = INT64_MAX
-    while k != NO_SLOT:
-        slot = &s.window.slots[k]
-        following = slot.next
-        mark = max(mark, slot.mark)
-        if silent_unit >= 0 and slot.unit != silent_unit:
-            slot.base = now
-        due = max(slot.base, mark) + slot.timeout
-        overdue = _overdue(s, slot, mark)
-        if due <= now:
-            silent_unit = slot.unit
-            _expire_slot(s, k, now)
-        else:
-            s.expire_at = min(s.expire_at, min(due, overdue) if overdue > now else due)
-            if overdue <= now:
-                _hasten(s, k, now)
-        k = following
-    if silent_unit >= 0 and _stuck(s):
-        session_break(s, FAULT_PARTIAL, -1)
-
-
-cdef void session_expire(mb_session* s, int64_t now) noexcept nogil:
-    """Let time pass: requests whose answer is overdue, batches whose deadline came."""
-    cdef mb_walk walk
-    cdef mb_batch* b
-    if now >= s.expire_at:
-        _expire_window(s, now)
-    walk = queue_walk(&s.queues)
-    b = queue_next(&walk)
-    while b is not NULL:
-        if b.deadline <= now:
-            session_detach(s, b, ST_DEADLINE)
-        b = queue_next(&walk)
-
-
-cdef int64_t session_next_deadline(mb_session* s, int64_t now) noexcept nogil:
-    """When session_expire or session_fill has something to do at the earliest, if nothing arrives before.
-
-    Whatever could be sent at `now` has been: ask after session_fill.
-    """
-    cdef int64_t next = s.expire_at, sending
-    cdef bint room = s.state == SESSION_UP and s.window.in_flight < session_limit(s) and s.output_size == 0
-    cdef mb_walk walk = queue_walk(&s.queues)
-    cdef mb_batch* b = queue_next(&walk)
-    while b is not NULL:
-        next = min(next, b.deadline)
-        if room:
-            sending = queue_next_sending(b, s.not_before, now)
-            if sending >= 0:
-                next = min(next, sending)
-        b = queue_next(&walk)
-    return next
+        s.expire_at = min(s.expire_at, session_first_overdue(s))

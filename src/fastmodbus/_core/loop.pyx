@@ -10,10 +10,10 @@ the other way round.
 from libc.stdint cimport INT64_MAX, int64_t, uint32_t, uint64_t
 from libc.string cimport memset
 
-from fastmodbus._core.answers cimport session_expire, session_next_deadline
 from fastmodbus._core.batch cimport PRIORITY_POLL
 from fastmodbus._core.bell cimport bell_ring, bell_wait, mb_bell
 from fastmodbus._core.connection cimport *
+from fastmodbus._core.expiry cimport session_expire, session_next_deadline
 from fastmodbus._core.jobs cimport Job
 from fastmodbus._core.net cimport *
 from fastmodbus._core.reactor cimport Connection

@@ -1,5 +1,6 @@
 # How many requests to keep in flight when nobody said: grows while it pays, backs off on trouble, remembers what it
-# learnt. Inline; only session.pyx and answers.pyx may use it. Knows answers, times and troubles, no bytes, no clock.
+# learnt. Inline; only session.pyx, answers.pyx and expiry.pyx may use it. Knows answers, times and troubles, no bytes,
+# no clock.
 #
 # A limit is measured over an epoch, so many answers to long batches, or to calls of which more than a long batch has
 # requests wait together; its cost is the time they took, an answer. Of batches that are not much longer than the window

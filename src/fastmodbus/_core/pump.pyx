@@ -6,8 +6,8 @@ One thread at a time; the session is that of verbs.pyx, the socket is the caller
 from libc.stdint cimport INT64_MAX, int64_t, uint32_t, uint64_t
 from libc.string cimport memset
 
-from fastmodbus._core.answers cimport session_next_deadline
 from fastmodbus._core.connection cimport *
+from fastmodbus._core.expiry cimport session_next_deadline
 from fastmodbus._core.net cimport *
 from fastmodbus._core.queue cimport mb_walk, queue_next, queue_walk
 from fastmodbus._core.session cimport *

@@ -13,9 +13,9 @@ from cpython.exc cimport PyErr_CheckSignals
 from libc.stdint cimport INT64_MAX, int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memset
 
-from fastmodbus._core.answers cimport session_expire, session_next_deadline
 from fastmodbus._core.batch cimport Batch, mb_batch
 from fastmodbus._core.connection cimport *
+from fastmodbus._core.expiry cimport session_expire, session_next_deadline
 from fastmodbus._core.net cimport *
 from fastmodbus._core.session cimport *
 from fastmodbus._core.spec cimport *

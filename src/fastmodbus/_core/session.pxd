@@ -5,8 +5,8 @@ from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
 from fastmodbus._core.batch cimport PRIORITY_WRITE, mb_batch, mb_transaction
 from fastmodbus._core.pace cimport mb_pace, pace_limit, pace_proven
-from fastmodbus._core.queue cimport mb_queues
-from fastmodbus._core.spec cimport QUIRK_ZERO_ID
+from fastmodbus._core.queue cimport mb_queues, queue_finish
+from fastmodbus._core.spec cimport QUIRK_ZERO_ID, ST_PROTOCOL
 from fastmodbus._core.statistics cimport mb_counters
 from fastmodbus._core.trace cimport mb_trace
 from fastmodbus._core.units cimport mb_units
@@ -96,6 +96,21 @@ cdef inline int32_t session_limit(const mb_session* s) noexcept nogil:
     if s.window.writes or s.queues.first[<int>PRIORITY_WRITE] is not NULL:
         return min(s.window.limit, pace_proven(&s.pace))
     return min(s.window.limit, pace_limit(&s.pace))
+
+
+cdef inline int session_unsent(const mb_session* s, uint16_t transaction_id) noexcept nogil:
+    """Whether a request still waits in the send buffer: 1 when a part of it was sent, 2 when nothing was."""
+    cdef int i
+    for i in range(s.sending_done, s.sending_count):
+        if s.sending[i].transaction_id == transaction_id:
+            return 2 if i > 0 and s.sending[i - 1].end >= s.output_sent or s.output_sent == 0 else 1
+    return 0
+
+
+cdef inline void session_refuse(mb_session* s, mb_batch* b, mb_transaction* t, uint8_t fault) noexcept nogil:
+    """An answer to a request is wrong."""
+    s.counters.protocol_errors += 1
+    queue_finish(&s.queues, b, t, ST_PROTOCOL, fault)
 
 
 # session.pyx: batches, the connection, sending

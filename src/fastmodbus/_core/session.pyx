@@ -1,9 +1,9 @@
 """One connection's protocol state, sans-I/O: batches come and go, the connection comes and goes, requests are sent.
 
-Rules of a session, here and in answers.pyx. A transaction gets its final status exactly once, in queue_finish or
-session_detach. session_detach is the only way by which a batch leaves before all its answers came; what was in
-flight for it stays in flight, orphaned, until it is answered or expires. The verbs are the same for every driver;
-time is an argument, in monotonic nanoseconds. No verb allocates.
+Rules of a session, here, in answers.pyx and in expiry.pyx. A transaction gets its final status exactly once, in
+queue_finish or session_detach. session_detach is the only way by which a batch leaves before all its answers came;
+what was in flight for it stays in flight, orphaned, until it is answered or expires. The verbs are the same for every
+driver; time is an argument, in monotonic nanoseconds. No verb allocates.
 """
 
 from libc.stdint cimport INT64_MAX, int16_t
@@ -197,8 +197,7 @@ cdef void session_break(mb_session* s, uint8_t fault, int culprit) noexcept nogi
         return
     slot = &s.window.slots[k]
     if slot.batch is not NULL:
-        s.counters.protocol_errors += 1
-        queue_finish(&s.queues, slot.batch, &slot.batch.transactions[slot.index], ST_PROTOCOL, fault)
+        session_refuse(s, slot.batch, &slot.batch.transactions[slot.index], fault)
     window_close(&s.window, k, 0)
 
 

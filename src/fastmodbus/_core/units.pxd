@@ -1,4 +1,5 @@
-# What is known of each unit behind a connection: whether it answers. Inline; only session.pyx and answers.pyx use it.
+# What is known of each unit behind a connection: whether it answers. Inline; only session.pyx, answers.pyx and
+# expiry.pyx use it.
 #
 # Two requests in a row that stay without an answer after all their tries, or that a gateway reports as lost
 # (exceptions 0A, 0B), make a unit suspended: of a batch then only the next request is sent, once, and if that fails

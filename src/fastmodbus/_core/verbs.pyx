@@ -8,8 +8,9 @@ from cpython.bytes cimport PyBytes_FromStringAndSize
 from libc.stdint cimport INT64_MAX, int64_t, uint8_t, uint32_t
 from libc.string cimport memcpy
 
-from fastmodbus._core.answers cimport session_expire, session_next_deadline, session_received
+from fastmodbus._core.answers cimport session_received
 from fastmodbus._core.batch cimport PRIORITIES, Batch
+from fastmodbus._core.expiry cimport session_expire, session_next_deadline
 from fastmodbus._core.session cimport *
 from fastmodbus._core.spec cimport ST_CANCELLED
 from fastmodbus._core.state cimport SessionState
