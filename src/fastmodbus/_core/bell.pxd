@@ -1,5 +1,5 @@
 # A bell: one thread of the core rings, threads of Python wait until it rang more often than they have heard. Inline;
-# only loop.pyx uses it. Its lock may be taken with a connection's lock held, never the other way round.
+# only the loop uses it. Its lock may be taken with a connection's lock held, never the other way round.
 
 from libc.stdint cimport int64_t
 

@@ -7,174 +7,22 @@ which resolves, connects, logs and plans in Python. The lock of a hub may be tak
 the other way round.
 """
 
-from libc.stdint cimport INT64_MAX, int64_t, uint32_t, uint64_t
+from libc.stdint cimport INT64_MAX, int64_t, uint64_t
 from libc.string cimport memset
 
 from fastmodbus._core.batch cimport PRIORITY_POLL
-from fastmodbus._core.bell cimport bell_ring, bell_wait, mb_bell
+from fastmodbus._core.bell cimport bell_ring, bell_wait
 from fastmodbus._core.connection cimport *
-from fastmodbus._core.expiry cimport session_expire, session_next_deadline
 from fastmodbus._core.jobs cimport Job
 from fastmodbus._core.net cimport *
 from fastmodbus._core.reactor cimport Connection
-from fastmodbus._core.schedule cimport job_advance, job_next, job_pause, mb_job
-from fastmodbus._core.session cimport *
-from fastmodbus._core.spec cimport QUIRK_ZERO_ID
-from fastmodbus._core.timers cimport mb_timer, timer_set
+from fastmodbus._core.schedule cimport job_pause, mb_job
+from fastmodbus._core.session cimport mb_session
+from fastmodbus._core.visits cimport mb_loop, visit_let_go, visit_look
 
 cdef enum:
     ROOM = 64                       # sockets looked at before the time is
     TICK = 100000000                # ns: how long a signal may go unseen by a thread that waits for a bell
-
-cdef struct mb_loop:
-    mb_hub hub
-    mb_timer* timers
-    uint64_t me                     # the thread, 0 while none is in run()
-    bint stopping
-    bint failed                     # a socket could not be watched
-    mb_bell rows, news
-
-
-cdef void _advance(mb_connection* c, int64_t now) noexcept nogil:
-    cdef mb_job* j = c.jobs
-    while j is not NULL:
-        job_advance(j, c.session, now)
-        j = j.next
-
-
-cdef bint _needs_probe(const mb_connection* c, int64_t now) noexcept nogil:
-    """Whether the socket is to be looked at before it is used: a write must not go to a peer that has closed."""
-    cdef const mb_session* s = c.session
-    if s.window.in_flight:
-        return False
-    if s.queues.first[<int>PRIORITY_WRITE] is not NULL or s.quirks & QUIRK_ZERO_ID:
-        return True
-    return c.idle_close != 0 and now - s.last_traffic > c.idle_close
-
-
-cdef bint _exchange(mb_connection* c, int ready, int64_t* now) noexcept nogil:
-    """Receive what is there, let time pass, send what is due. False when the connection is gone."""
-    cdef mb_session* s = c.session
-    cdef uint32_t finished
-    if ready & NET_READABLE and not connection_receive(c, now):
-        return False
-    while True:
-        finished = s.queues.finished
-        _advance(c, now[0])
-        session_expire(s, now[0])
-        if _needs_probe(c, now[0]) and not connection_probe(c, now):
-            return False
-        if c.socket == NET_NONE:
-            return True
-        if s.state != SESSION_UP or not connection_send(c, now[0]):
-            connection_save(c, now)
-            return False
-        if s.queues.finished == finished:
-            return True
-
-
-cdef void _without_connection(mb_loop* l, mb_connection* c, int64_t now) noexcept nogil:
-    """Rows go on without one; calls wait while the supervisor tries, and end when it failed."""
-    _advance(c, now)
-    session_expire(c.session, now)
-    if c.unreachable:
-        connection_give_up(c, NULL)
-    if not c.wanted and not c.closing:
-        c.wanted = True
-        bell_ring(&l.news)
-
-
-cdef void _watch(mb_loop* l, mb_connection* c) noexcept nogil:
-    """Have the poller watch the socket for what is needed now."""
-    cdef bint want_write = c.session.output_size != 0
-    cdef bint again = c.watched == c.socket
-    if c.socket == NET_NONE or (again and c.watched_writable == want_write):
-        return
-    if net_poller_watch(&l.hub.poller, c.socket, c, want_write, again) != 0:
-        l.failed = True
-        return
-    c.watched = c.socket
-    c.watched_writable = want_write
-
-
-cdef void _report(mb_loop* l, mb_connection* c) noexcept nogil:
-    """Ring for what the jobs and the session have to tell."""
-    cdef bint rows = False, news = c.session.event_count > 0
-    cdef mb_job* j = c.jobs
-    while j is not NULL:
-        rows = rows or j.bell
-        news = news or j.news
-        j.bell = j.news = False
-        j = j.next
-    if rows:
-        bell_ring(&l.rows)
-    if news and not c.told:
-        c.told = True
-        bell_ring(&l.news)
-
-
-cdef int64_t _next(mb_connection* c, int64_t now) noexcept nogil:
-    cdef int64_t next = session_next_deadline(c.session, now)
-    cdef mb_job* j = c.jobs
-    while j is not NULL:
-        next = min(next, job_next(j))
-        j = j.next
-    return next
-
-
-cdef void _set_timer(mb_loop* l, mb_connection* c, int64_t now) noexcept nogil:
-    """Come back in time. A timer that is early stays: a look too many costs less than moving it with every answer."""
-    cdef int64_t next = max(_next(c, now), now + 1)     # later than any look at the time before
-    if next < c.timer.due or c.timer.due <= now:
-        timer_set(&l.timers, &c.timer, next)
-
-
-cdef void _turn(mb_loop* l, mb_connection* c, int ready) noexcept nogil:
-    """Everything that is to be done for a connection now. The lock is held, and released over system calls."""
-    cdef int64_t now = net_now()
-    cdef uint32_t finished = c.session.queues.finished
-    c.driver = l.me
-    c.running = True
-    c.stirred = False
-    if c.socket != NET_NONE and (c.closing or not _exchange(c, ready, &now)):
-        connection_drop(c, now)
-    if c.socket == NET_NONE:
-        _without_connection(l, c, now)
-    elif c.unacknowledged and c.session.window.in_flight > 0:
-        c.unacknowledged = False
-        net_acknowledge(c.socket)
-    _watch(l, c)
-    _set_timer(l, c, now)
-    _report(l, c)
-    c.running = False
-    if c.waiting and (c.session.queues.finished != finished or c.closing):
-        sync_notify(&c.lock)
-
-
-cdef void _let_go(mb_loop* l, mb_connection* c) noexcept nogil:
-    """The connection is no longer driven from here; whoever waits at it may drive."""
-    timer_set(&l.timers, &c.timer, INT64_MAX)
-    if c.watched != NET_NONE:
-        net_poller_forget(&l.hub.poller, c.watched)
-        c.watched = NET_NONE
-    c.hub = NULL
-    c.leaving = c.wanted = c.asked = c.unreachable = False
-    if c.driver == l.me:
-        connection_resign(c)
-    sync_notify(&c.lock)
-
-
-cdef void _look_at(mb_loop* l, mb_connection* c, int ready) noexcept nogil:
-    """A thread that drove when the loop claimed the connection resigns first, and stirs it then."""
-    sync_acquire(&c.lock)
-    if c.leaving:
-        _let_go(l, c)
-    elif c.hub is not NULL and (c.driver == 0 or c.driver == l.me):
-        _turn(l, c, ready)
-    else:
-        timer_set(&l.timers, &c.timer, INT64_MAX)
-    sync_release(&c.lock)
-
 
 cdef mb_connection* _next_stirred(mb_hub* hub) noexcept nogil:
     cdef mb_connection* c
@@ -190,7 +38,7 @@ cdef mb_connection* _next_stirred(mb_hub* hub) noexcept nogil:
 cdef void _look_at_stirred(mb_loop* l) noexcept nogil:
     cdef mb_connection* c = _next_stirred(&l.hub)
     while c is not NULL:
-        _look_at(l, c, 0)
+        visit_look(l, c, 0)
         c = _next_stirred(&l.hub)
 
 
@@ -198,7 +46,7 @@ cdef void _look_at_due(mb_loop* l) noexcept nogil:
     """Once each, though something may be due again at once: sockets and threads come in between."""
     cdef int64_t now = net_now()
     while l.timers is not NULL and l.timers.due <= now:
-        _look_at(l, <mb_connection*>l.timers.owner, 0)
+        visit_look(l, <mb_connection*>l.timers.owner, 0)
 
 
 cdef void _fetch(const net_event* events, int at, int count) noexcept nogil:
@@ -261,7 +109,7 @@ cdef void _work(mb_loop* l) noexcept nogil:
         count = net_poller_wait(&l.hub.poller, until, events, ROOM)
         for i in range(count):
             _fetch(events, i, count)
-            _look_at(l, <mb_connection*>events[i].who, events[i].ready)
+            visit_look(l, <mb_connection*>events[i].who, events[i].ready)
         _look_at_due(l)
         _look_at_stirred(l)
 
@@ -320,7 +168,7 @@ cdef class Loop:
             with nogil:
                 sync_acquire(&connection.link.lock)
                 if connection.link.hub is &self.c.hub:
-                    _let_go(&self.c, &connection.link)
+                    visit_let_go(&self.c, &connection.link)
                 sync_release(&connection.link.lock)
         with nogil:
             _look_at_stirred(&self.c)       # nothing is left that would be looked at; the list is emptied

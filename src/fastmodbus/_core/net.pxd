@@ -1,4 +1,4 @@
-# Declarations of net.h and poller.h for their users: reactor.pyx, connection.pyx, loop.pyx.
+# Declarations of net.h and poller.h for their users: reactor.pyx, connection.pyx, pump.pyx, the loop.
 
 from libc.stdint cimport int64_t, uint8_t, uint64_t
 

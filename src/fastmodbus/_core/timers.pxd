@@ -1,4 +1,4 @@
-# Timers of a loop: a heap that lives in what it orders, so that it never allocates. Inline; only loop.pyx uses it.
+# Timers of a loop: a heap that lives in what it orders, so that it never allocates. Inline; only the loop uses it.
 # A pairing heap: a timer's children are due no earlier than it is; setting one costs a comparison, taking the first
 # out a logarithm.
 
