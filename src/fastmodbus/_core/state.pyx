@@ -1,7 +1,7 @@
 """The owner of a session's memory, and its counters, events and trace for Python."""
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
-from libc.stdint cimport int32_t, uint8_t, uint16_t, uint32_t
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy, memset
 
@@ -141,7 +141,11 @@ cdef class SessionState:
     @property
     def longest_write_wait(self):
         """Ns that a write had to wait for its turn at most."""
-        return self.c.counters.longest_write_wait
+        cdef int64_t found
+        self.enter()
+        found = self.c.counters.longest_write_wait
+        self.leave()
+        return found
 
     def round_trips(self):
         """The histogram of round trips: [(upper bound in ns, count), ...] of the buckets that are not empty."""
