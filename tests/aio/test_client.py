@@ -201,8 +201,10 @@ def test_poll() -> None:
             rows = await call
             assert rows.rows == 20
             assert set(rows["level"][rows.ok["level"]]) == {3.0}
+            seen = len(simulator.log)
             endless = asyncio.create_task(plc.poll("hr3", every=0.01, duration="1h"))
-            await asyncio.sleep(0.05)
+            while len(simulator.log) < seen + 3:
+                await asyncio.sleep(0.001)
             endless.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await endless
