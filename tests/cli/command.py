@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 COMMAND = (sys.executable, "-m", "fastmodbus")
 PATIENCE_SECONDS = 60.0
@@ -40,6 +41,34 @@ def complaint_of(code: int, *arguments: str) -> str:
     (line,) = done.stderr.splitlines()
     assert line.startswith("fastmodbus: ")
     return line
+
+
+class Terminal:
+    """A command on a terminal of its own, and what it has written there."""
+
+    def __init__(self, process: subprocess.Popen[bytes], screen: IO[bytes]) -> None:
+        self.process, self._screen = process, screen
+        self.seen = ""
+
+    def see(self, text: str) -> None:
+        """Read until this was written; OSError when the command has ended without it."""
+        while text not in self.seen:
+            self.seen += self._screen.read(4096).decode(errors="replace")
+
+
+@contextmanager
+def on_terminal(*arguments: str) -> Iterator[Terminal]:
+    """A command whose output goes to a pseudo-terminal, 100 columns wide."""
+    ours, theirs = os.openpty()
+    with (
+        open(ours, "rb", buffering=0) as screen,
+        subprocess.Popen([*COMMAND, *arguments], stdout=theirs, env={**ENVIRONMENT, "TERM": "xterm"}) as process,
+    ):
+        os.close(theirs)
+        try:
+            yield Terminal(process, screen)
+        finally:
+            process.kill()
 
 
 @contextmanager

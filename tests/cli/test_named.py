@@ -72,6 +72,14 @@ def test_read_types_and_ranges_without_a_map(device):
     ]  # fmt: skip
 
 
+def test_a_devices_text_does_nothing_to_a_terminal(device, path):
+    device["hr50:str8"] = "a\x1b[2Jb\n"
+    assert output_of("read", device.url, "-m", path, "title") == "title  a [2Jb\n"
+    assert json.loads(output_of("read", device.url, "-m", path, "title", "--format", "json")) == {
+        "title": "a\x1b[2Jb\n"
+    }
+
+
 def test_units_and_modicon_references_in_ranges():
     with Simulator(units=(1, 7)) as device:
         device.unit(7).holding[5:8] = 1, 2, 3

@@ -3,13 +3,14 @@
 import csv
 import io
 import signal
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from children import interruptible
-from cli.command import complaint_of, output_of, started
+from cli.command import complaint_of, on_terminal, output_of, started
 from fastmodbus.simulator import Simulator
 
 MAP = """
@@ -39,6 +40,23 @@ def test_the_summary(modbus_sim: Simulator) -> None:
     name, polls, good, _, requests = row.split()[:5]
     assert (name, requests) == ("plc", "2")
     assert 0 < int(good) <= int(polls)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="platform: no pseudo-terminals")
+def test_a_terminal_sees_how_it_goes(modbus_sim: Simulator) -> None:
+    """In one line, with values as they are, even those that rich would take for its own."""
+    modbus_sim["hr0:str8"] = "[/b]\n:x:"
+    modbus_sim["hr10:str60"] = "long" * 15
+    what = ("hr0:str8", "hr10:str60", "hr40:u16", "hr41:u16")
+    with on_terminal("poll", modbus_sim.url + "?name=[plc]", *what, "--every", "50ms", "--duration", "1h") as terminal:
+        terminal.see(" polls, ")
+        terminal.see("0 missed, 99 % late by")
+        terminal.see("hr0:str8 [/b] :x:, hr10:str60 long")
+        terminal.see("\u2026")
+        terminal.process.send_signal(signal.SIGINT)
+        terminal.see("late ms 50/99%")
+        terminal.see("[plc]")
+        assert terminal.process.wait(20) == 130
 
 
 def test_rows_as_csv(modbus_sim: Simulator) -> None:

@@ -1,6 +1,5 @@
 """`fastmodbus simulate`: a device in a process of its own, used by a real client and ended by real signals."""
 
-import os
 import signal
 import socket
 import subprocess
@@ -10,7 +9,7 @@ import numpy as np
 import pytest
 
 import fastmodbus as fm
-from cli.command import COMMAND, ENVIRONMENT, complaint_of, started
+from cli.command import complaint_of, on_terminal, started
 
 ADDRESS = np.arange(65536, dtype=np.int64)
 
@@ -91,19 +90,11 @@ def test_a_port_in_use() -> None:
 
 @pytest.mark.skipif(sys.platform == "win32", reason="platform: no pseudo-terminals")
 def test_a_terminal_sees_how_much_is_asked() -> None:
-    ours, theirs = os.openpty()
-    environment = {**ENVIRONMENT, "TERM": "xterm"}
-    with subprocess.Popen([*COMMAND, "simulate", "--port", "0"], stdout=theirs, env=environment) as process:
-        os.close(theirs)
-        seen = b""
-        with open(ours, "rb", buffering=0) as terminal:
-            while b"units" not in seen:
-                seen += terminal.read(4096)
-            with fm.connect(seen.decode().split()[0]) as client:
-                for _ in range(7):
-                    client.read_coils(0)
-                while b"7 in all" not in seen:
-                    seen += terminal.read(4096)
-            process.terminate()
-            assert process.wait(20) == 0
-    assert b"requests/s" in seen
+    with on_terminal("simulate", "--port", "0") as terminal:
+        terminal.see("units")
+        with fm.connect(terminal.seen.split()[0]) as client:
+            for _ in range(7):
+                client.read_coils(0)
+            terminal.see("requests/s, 7 in all")
+        terminal.process.terminate()
+        assert terminal.process.wait(20) == 0

@@ -1,5 +1,5 @@
-"""Sessions over sockets, driven by the threads that call. System calls are made here, in connection.pyx, pump.pyx and the
-loop alone, all of them through net.h.
+"""Sessions over sockets, driven by the threads that call. System calls are made here, in connection.pyx, pump.pyx and
+the loop alone, all of them through net.h.
 
 Whoever needs progress drives: the first thread that runs a batch becomes the driver of its connection, sends and
 receives for every thread until its own batch is over, and then resigns; the others wait, and one of them goes on.

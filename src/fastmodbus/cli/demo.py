@@ -21,7 +21,7 @@ from fastmodbus.errors import DeviceError
 from fastmodbus.simulator import Simulator
 from fastmodbus.statistics import Statistics
 
-from . import discover, pattern
+from . import discover, pattern, terminal
 from .device import check, open_device, set_up_log
 from .outcome import Disagreement
 from .plant import demo_plant
@@ -68,7 +68,7 @@ def demo(url: str | None, texts: Sequence[str], line: Line, in_flight: int) -> N
     ranges = [parse_range(text) for text in texts]
     check(url or "sim:", line, in_flight)
     set_up_log(line.trace)
-    console = Console(highlight=False)
+    console = terminal.console()
     if url is None:
         _demo_simulated(console, in_flight)
         demo_plant(console)

@@ -26,6 +26,7 @@ from fastmodbus.tags import Tag
 from .device import open_device
 from .outcome import UsageError, reading_the_command
 from .ranges import parse_assignment, parse_range
+from .terminal import printable
 
 if TYPE_CHECKING:
     from .app import InFlight, Line
@@ -159,7 +160,7 @@ def _text(value: Any) -> str:
         return " ".join(map(_text, value))
     if isinstance(value, bool):
         return str(int(value))
-    return "-" if value is None else f"{value:.7g}" if isinstance(value, float) else str(value)
+    return "-" if value is None else f"{value:.7g}" if isinstance(value, float) else printable(str(value))
 
 
 def _print_json(wanted: Wanted, values: Mapping[str, Any]) -> None:

@@ -11,14 +11,13 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
-from rich.text import Text
 
 from fastmodbus import options
 from fastmodbus.maps import load_map
@@ -26,13 +25,13 @@ from fastmodbus.plant import open_plant
 from fastmodbus.poller import Poller, PollStatistics
 from fastmodbus.samples import Samples
 
+from . import terminal
 from .device import open_device, set_up_log
 from .outcome import UsageError, reading_the_command
 
 if TYPE_CHECKING:
     from .app import Line
 
-_REFRESH = 0.5  # seconds between two looks at how it goes
 _WHOLE = 2.0**53  # floats below it are exact as integers
 
 
@@ -51,11 +50,11 @@ def poll(
                 if format == "csv":
                     print_rows(poller)
                 else:
-                    _watch(Console(highlight=False), poller)
+                    _watch(poller)
             finally:
                 poller.stop()
                 if format == "summary":
-                    _print_end(Console(highlight=False), poller)
+                    _print_end(terminal.console(), poller)
 
 
 def _poller(
@@ -89,13 +88,14 @@ def _ending(poller: Poller, seconds: float) -> Iterator[None]:
         timer.cancel()
 
 
-def _watch(console: Console, poller: Poller) -> None:
+def _watch(poller: Poller) -> None:
     """Until the poller is stopped; on a terminal, show how it goes meanwhile."""
-    with console.status("") if console.is_terminal else nullcontext() as status:
-        while poller.running:
-            threading.Event().wait(_REFRESH)
-            if status is not None:
-                status.update(live_line(poller))
+
+    def over(seconds: float) -> bool:
+        threading.Event().wait(seconds)
+        return not poller.running
+
+    terminal.wait(over, lambda: live_line(poller))
 
 
 def live_line(poller: Poller) -> str:
@@ -130,7 +130,7 @@ def print_summary(console: Console, stats: Mapping[str, PollStatistics]) -> None
         table.add_column(heading, justify="right", no_wrap=True)
     for device, one in stats.items():
         counts = (f"{count:,}" for count in (one.polls, one.good, one.missed, one.requests))
-        table.add_row(Text(device), *counts, *(_half_and_nearly_all(of) for of in (one.lateness, one.round_trip)))
+        table.add_row(device, *counts, *(_half_and_nearly_all(of) for of in (one.lateness, one.round_trip)))
     console.print(table)
 
 

@@ -99,8 +99,9 @@ def _print_csv(results: Sequence[Result], hexadecimal: bool) -> None:
 
 
 def _print_table(results: Sequence[Result], hexadecimal: bool) -> None:
-    from rich.console import Console
     from rich.table import Table
+
+    from .terminal import console
 
     columns = min(COLUMNS, max(result.range.count for result in results))
     table = Table(box=None, pad_edge=False, header_style="dim", show_header=columns > 1)
@@ -110,8 +111,8 @@ def _print_table(results: Sequence[Result], hexadecimal: bool) -> None:
     for result in results:
         for row in _rows(result, columns, hexadecimal):
             table.add_row(*row)
-    console = Console(highlight=False)
-    console.print(table, width=None if console.is_terminal else max(console.width, 16 + 8 * columns))
+    shown = console()
+    shown.print(table, width=None if shown.is_terminal else max(shown.width, 16 + 8 * columns))
 
 
 def _rows(result: Result, columns: int, hexadecimal: bool) -> Iterator[list[str]]:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import logging
 import signal
-import time
 from collections.abc import Sequence
-from contextlib import ExitStack, nullcontext
+from contextlib import ExitStack
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +18,7 @@ from fastmodbus.quality import Quality
 from fastmodbus.recorder import Recording, RecordStats
 from fastmodbus.recorder.folder import LOG
 
+from . import terminal
 from .device import set_up_log
 from .named import load, wanted_tags
 from .outcome import reading_the_command
@@ -26,7 +26,6 @@ from .outcome import reading_the_command
 if TYPE_CHECKING:
     from .app import Line
 
-_REFRESH = 0.5  # seconds between two looks at the counts
 _LOG_SIZE, _LOGS = 1 << 20, 4
 
 
@@ -75,16 +74,8 @@ def _log_to(path: Path, held: ExitStack) -> None:
 
 def _watch(recording: Recording) -> None:
     """Wait for the end; on a terminal, show how it goes."""
-    from rich.console import Console
-
-    console = Console(highlight=False)
-    with console.status("") if console.is_terminal else nullcontext() as status:
-        rows, since = 0, time.monotonic()
-        while not recording.wait(_REFRESH):
-            now, count = time.monotonic(), recording.stats.rows
-            if status is not None:
-                status.update(f"{(count - rows) / (now - since):,.0f} rows/s; {_summary(recording.stats)}")
-            rows, since = count, now
+    rate = terminal.Rate(0)
+    terminal.wait(recording.wait, lambda: f"{rate.of(recording.stats.rows):,.0f} rows/s; {_summary(recording.stats)}")
 
 
 def _summary(stats: RecordStats) -> str:

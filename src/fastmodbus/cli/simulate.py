@@ -4,16 +4,12 @@ from __future__ import annotations
 
 import signal
 import threading
-import time
-from contextlib import nullcontext
 
 from fastmodbus import options
 from fastmodbus.simulator import Simulator
 
-from . import pattern
+from . import pattern, terminal
 from .outcome import UsageError, reading_the_command
-
-_REFRESH = 0.5  # seconds between two looks at the count of requests
 
 
 def simulate(
@@ -64,13 +60,10 @@ def _units(text: str) -> list[int]:
 
 def _serve(simulator: Simulator, told_to_end: threading.Event) -> None:
     """Wait for the end; on a terminal, show how much is asked meanwhile."""
-    from rich.console import Console
+    rate = terminal.Rate(simulator.requests)
 
-    console = Console(highlight=False)
-    with console.status("0 requests/s") if console.is_terminal else nullcontext() as status:
-        seen, since = simulator.requests, time.monotonic()
-        while not told_to_end.wait(_REFRESH):
-            count, now = simulator.requests, time.monotonic()
-            if status is not None:
-                status.update(f"{(count - seen) / (now - since):,.0f} requests/s, {count:,} in all")
-            seen, since = count, now
+    def line() -> str:
+        count = simulator.requests
+        return f"{rate.of(count):,.0f} requests/s, {count:,} in all"
+
+    terminal.wait(told_to_end.wait, line)
