@@ -89,9 +89,9 @@ def _write(path: Path, more: Iterator[pyarrow.RecordBatch], first: pyarrow.Recor
         with parquet.ParquetWriter(file, first.schema, **parquet_options(first.schema, compression)) as writer:
             rows = [first]
             for batch in more:
-                rows.append(batch)
-                if sum(one.num_rows for one in rows) >= enough:
+                if sum(one.num_rows for one in rows) + batch.num_rows > enough:
                     _put(writer, rows)
+                rows.append(batch)
             _put(writer, rows)
         file.flush()
         sync_file(file.fileno())

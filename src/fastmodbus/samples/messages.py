@@ -139,8 +139,8 @@ def merged(messages: NDArray[np.uint8], schema: pyarrow.Schema, most: int) -> tu
 def _alike(messages: NDArray[np.uint8]) -> int:
     """How many, from the first on, have its head: its number of rows, places, and counts of nulls."""
     size = 8 + int(messages[0, 4:8].copy().view("<i4")[0])
-    same = (messages[:, :size] == messages[0, :size]).all(axis=1)
-    return len(same) if same.all() else int(np.argmin(same))
+    head = messages[0, :size].tobytes()
+    return next((number for number, other in enumerate(messages) if other[:size].tobytes() != head), len(messages))
 
 
 def _joined(column: Any, messages: NDArray[np.uint8]) -> Any:
