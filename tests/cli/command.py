@@ -1,6 +1,7 @@
 """Runs the command line as its users do: in a process of its own, its output caught."""
 
 import os
+import select
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -53,6 +54,7 @@ class Terminal:
     def see(self, text: str) -> None:
         """Read until this was written; OSError when the command has ended without it."""
         while text not in self.seen:
+            assert select.select([self._screen], [], [], PATIENCE_SECONDS)[0], f"{text!r} is not in {self.seen!r}"
             self.seen += self._screen.read(4096).decode(errors="replace")
 
 

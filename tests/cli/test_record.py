@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 import fastmodbus as fm
-from cli.command import ROOT, complaint_of, fastmodbus, started
+from cli.command import ROOT, complaint_of, fastmodbus, on_terminal, started
 from fastmodbus.recorder import load
 
 pytest.importorskip("pyarrow")
@@ -59,6 +59,21 @@ def test_a_device_for_some_time(tmp_path):
     assert "values good" in last
     assert list(run) == ["time", "hr0:f32", "hr2"]
     assert 230.5 in run["hr0:f32"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="platform: no pseudo-terminals")
+def test_a_terminal_sees_how_it_goes(tmp_path):
+    with (
+        fm.Simulator() as device,
+        on_terminal(
+            "record", device.url, "hr0", "--every", "20ms", "--flush", "50ms", "--out", str(tmp_path)
+        ) as terminal,
+    ):
+        terminal.see("rows/s; ")
+        terminal.see(" % of ")
+        terminal.see("values good; 0.")
+        terminal.process.send_signal(signal.SIGINT)
+        assert terminal.process.wait(20) == 130
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="platform: Windows has no such signals to send")
