@@ -6,7 +6,6 @@ Only what ``--help`` needs is imported here; numpy, the client and rich's tables
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Annotated, Literal
 
 from cyclopts import App, CycloptsError, Parameter
@@ -14,6 +13,7 @@ from cyclopts import App, CycloptsError, Parameter
 from fastmodbus import __version__
 from fastmodbus.errors import ModbusError
 
+from .line import DEFAULTS, IN_FLIGHT, MAP, Duration, InFlight, Line, Url
 from .outcome import FAILED, OK, USAGE, Disagreement, UsageError, complain
 
 app = App(
@@ -28,32 +28,6 @@ app = App(
     result_action="return_value",
 )
 
-Duration = str
-Url = Annotated[str, Parameter(name="URL", help="tcp://HOST[:PORT][?OPTION=VALUE&...], HOST[:PORT], or sim:")]
-
-
-@Parameter(name="*")
-@dataclass(frozen=True)
-class Line:
-    """How to talk to the device; given here, an option beats the URL's."""
-
-    unit: Annotated[int | None, Parameter(help="Unit identifier, 0 to 255. [default: 1]")] = None
-    timeout: Annotated[Duration | None, Parameter(help="For one answer: 500ms, 3s. [default: 3s]")] = None
-    retries: Annotated[int | None, Parameter(help="How often a read is repeated. [default: 2]")] = None
-    trace: Annotated[
-        bool, Parameter(negative=(), show_default=False, help="Log the connection and every frame on stderr.")
-    ] = False
-
-    def options(self) -> dict[str, int | str | None]:
-        """Options of `fastmodbus.connect`."""
-        return {"unit": self.unit, "timeout": self.timeout, "retries": self.retries}
-
-
-DEFAULTS = Line()
-IN_FLIGHT = Parameter(help="Requests in flight at once, 1 to 4096, or auto: what is found to pay.")
-MAP = Parameter(name=["--map", "-m"], help="A map of the device, TOML: its names may be used.")
-InFlight = int | Literal["auto"]
-
 
 @app.command(usage="Usage: fastmodbus demo [URL [RANGE...]] [OPTIONS]")
 def demo(
@@ -65,8 +39,9 @@ def demo(
 ) -> None:
     """Read many requests at a time, check every value, and compare with one at a time.
 
-    Without a URL it reads the four tables of a device simulated here, which takes 5 ms for each answer, and then polls
-    a simulated plant, of which one device loses its connection for a while.
+    Without a URL it reads the four tables of a device simulated here, which
+    takes 5 ms for each answer, and then polls a simulated plant, of which one
+    device loses its connection for a while.
     """
     from . import demo as command
 
@@ -88,8 +63,8 @@ def read(
 ) -> None:
     """Read coils, discrete inputs, registers and named values, and print them.
 
-    Addresses are those on the wire, counted from 0. With a map alone everything in it is read. What cannot be
-    read is left empty, and the exit code is 1.
+    Addresses are those on the wire, counted from 0. With a map alone everything
+    in it is read. What cannot be read is left empty, and the exit code is 1.
     """
     if map is not None or not _are_plain(what):
         from . import named
@@ -114,8 +89,9 @@ def write(
 ) -> None:
     """Write holding registers, coils and named values.
 
-    Nothing is sent unless all of them are understood. Several values go to consecutive addresses. Plain numbers are
-    written one assignment after the other; with names or types among them, neighbours go into one request.
+    Nothing is sent unless all of them are understood. Several values go to
+    consecutive addresses. Plain numbers are written one assignment after the
+    other; with names or types among them, neighbours go into one request.
     """
     if map is not None or verify or not _are_plain([text.partition("=")[0].strip() for text in assignments]):
         from . import named
@@ -142,7 +118,8 @@ def poll(
 ) -> None:
     """Poll devices at steady rates; print how it goes, and a summary or the rows.
 
-    Each instant has a row, whatever happens; values that could not be read are empty.
+    Each instant has a row, whatever happens; values that could not be read are
+    empty.
     """
     from . import poll as command
 
@@ -226,7 +203,8 @@ def record(
 ) -> None:
     """Record a device or a plant: Parquet files, by device, group and day.
 
-    What was written survives a kill and a power loss; a full disk pauses it. Its log is _recorder.log in the folder.
+    What was written survives a kill and a power loss; a full disk pauses it.
+    Its log is _recorder.log in the folder.
     """
     from . import record as command
 

@@ -29,7 +29,7 @@ from .ranges import Range, parse_range
 from .read import read_table
 
 if TYPE_CHECKING:
-    from .app import Line
+    from .line import Line
 
 ANSWER_DELAY = 0.005
 SAMPLE_SECONDS = 3.0  # for reading a user's device one request at a time

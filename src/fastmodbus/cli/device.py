@@ -14,7 +14,7 @@ from .outcome import reading_the_command
 if TYPE_CHECKING:
     from fastmodbus.maps import Map
 
-    from .app import InFlight, Line
+    from .line import InFlight, Line
 
 _log = logging.getLogger("fastmodbus")
 

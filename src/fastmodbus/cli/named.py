@@ -29,7 +29,7 @@ from .ranges import parse_assignment, parse_range
 from .terminal import printable
 
 if TYPE_CHECKING:
-    from .app import InFlight, Line
+    from .line import InFlight, Line
 
 _SWITCH = {"on": True, "true": True, "off": False, "false": False}
 _INTEGER = re.compile(r"[-+]?(0x[0-9a-f]+|\d+)", re.IGNORECASE)

@@ -30,7 +30,7 @@ from .device import open_device, set_up_log
 from .outcome import UsageError, reading_the_command
 
 if TYPE_CHECKING:
-    from .app import Line
+    from .line import Line
 
 _WHOLE = 2.0**53  # floats below it are exact as integers
 

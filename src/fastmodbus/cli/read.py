@@ -19,7 +19,7 @@ from .outcome import UsageError
 from .ranges import Range, parse_range
 
 if TYPE_CHECKING:
-    from .app import InFlight, Line
+    from .line import InFlight, Line
 
 COLUMNS = 10
 Cell = int | bool | str | None

@@ -24,7 +24,7 @@ from .named import load, wanted_tags
 from .outcome import reading_the_command
 
 if TYPE_CHECKING:
-    from .app import Line
+    from .line import Line
 
 _LOG_SIZE, _LOGS = 1 << 20, 4
 

@@ -12,7 +12,7 @@ from .outcome import UsageError
 from .ranges import Assignment, parse_assignment
 
 if TYPE_CHECKING:
-    from .app import Line
+    from .line import Line
 
 
 def write(url: str, texts: Sequence[str], line: Line) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from .stats import RecordStats
 
 if TYPE_CHECKING:
-    from .recording import PollerLike
+    from .sources import PollerLike
 
 HOST = "127.0.0.1"
 QUANTILES = (50, 99)

@@ -9,58 +9,22 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from os import PathLike
-from typing import TYPE_CHECKING, Any, Protocol, Self, runtime_checkable
+from typing import Any, Self
 
 from ..errors import RecorderError
 from ..options import seconds
 from ..samples import Samples
-from ..settings import Settings
 from .recorder import Recorder
+from .sources import poller_of
 from .stats import RecordStats
-
-if TYPE_CHECKING:
-    from ..poller import Poller
 
 PATIENCE = 1.0  # seconds until what the disk refused is tried again
 TICK = 0.5  # seconds; Windows lets no Ctrl-C through during one wait
 
 OnChunk = Callable[[Samples], object]
-
-
-class ChunksLike(Protocol):
-    """What a recording needs of `Chunks`."""
-
-    def __iter__(self) -> Iterator[Samples]: ...
-    def close(self) -> None: ...
-
-
-class PollerLike(Protocol):
-    """What a recording needs of a `Poller`."""
-
-    @property
-    def running(self) -> bool: ...
-    def start(self) -> object: ...
-    def stop(self) -> None: ...
-    @property
-    def stats(self) -> Mapping[str, Any]: ...
-    def chunks(self, *, every: Any) -> ChunksLike: ...
-
-
-@runtime_checkable
-class ClientLike(Protocol):
-    """What a `Poller` needs of a client, of either kind."""
-
-    _settings: Settings
-
-
-@runtime_checkable
-class PlantLike(Protocol):
-    """An open plant."""
-
-    def poller(self) -> Poller: ...
 
 
 class Recording:
@@ -97,7 +61,7 @@ class Recording:
         self._over = threading.Event()  # waited for instead of the thread, whose join Ctrl-C can spoil
         self._started = False
         self._error: BaseException | None = None
-        self.poller, self._own = _poller_of(source, tags, every, self._held)
+        self.poller, self._own = poller_of(source, tags, every, self._held)
         self._chunks = None if self.poller is None else self.poller.chunks(every=flush)
         self._source: Iterable[Samples] = source if self._chunks is None else self._chunks
         try:
@@ -264,22 +228,3 @@ def record(
     with recording:
         recording.wait()
     return recording.stats
-
-
-def _poller_of(source: Any, tags: Any, every: Any, held: ExitStack) -> tuple[PollerLike | None, bool]:
-    """The poller of a source, and whether it is the recording's to stop; None for chunks from elsewhere."""
-    from ..poller import Poller
-
-    if isinstance(source, Poller):
-        return source, not source.running
-    if isinstance(source, PlantLike):
-        return held.enter_context(contextlib.closing(source.poller())), True
-    if isinstance(source, ClientLike):
-        poller = held.enter_context(contextlib.closing(Poller()))
-        poller.add(source, tags, every=every)
-        return poller, True
-    if isinstance(source, Iterable):
-        return None, False
-    raise TypeError(
-        f"source is {source!r}, a {type(source).__name__}; it must be a client, a poller, a plant, or Samples"
-    )
