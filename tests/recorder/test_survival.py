@@ -82,7 +82,7 @@ def polled_and_killed(folder, times, seed):
             counts = run.raw["count"][run.ok["count"]]
             assert (np.diff(counts.astype(np.int64)) > 0).all(), "each value once, in the order in which they were sent"
             assert newest in counts or newest == 0, "0: no chunk had a good value yet"
-            assert (np.diff(run["time"]) > np.timedelta64(0)).all()
+            assert (np.diff(run["time"]) > np.timedelta64(0, "ns")).all()
             starts = np.flatnonzero(run.row == 0)
             assert (np.delete(np.diff(run.row), starts[1:] - 1) == 1).all(), "no gap but between two recordings"
     Recorder(folder).close()

@@ -86,9 +86,9 @@ def test_an_array_of_several_requests_has_come_when_all_have():
     rows = made_rows(2, decoder=Decoder(plan), failed={(1, 2): Quality.LINK})
     run = Samples.of(rows)
     assert len(plan.reads) == 3
-    assert run.received["long"][0] - run["time"][0] == 3_000 + 5_000_000
+    assert run.received["long"][0] - run["time"][0] == np.timedelta64(3_000 + 5_000_000, "ns")
     assert np.isnat(run.received["long"][1])
-    assert run.sent["long"][1] - run["time"][1] == 1_000
+    assert run.sent["long"][1] - run["time"][1] == np.timedelta64(1_000, "ns")
     assert run.quality["long"][1].tolist() == [0] * 16 + [Quality.LINK] * 4
 
 
