@@ -239,10 +239,10 @@ cdef void _datagram(mb_session* s, uint32_t size, int64_t now) noexcept nogil:
     cdef mb_framing state = quirk_read(s.input, size, s.quirks, &frame)
     if state == FRAME_WHOLE:
         _expect_crc(s, &frame, s.input + frame.size, size - frame.size)
-        if s.crc_due and size == frame.size + 2 and wire_load16(s.input + frame.size) == s.crc:
+        if s.crc_due and size == <uint32_t>frame.size + 2 and wire_load16(s.input + frame.size) == s.crc:
             size -= 2
         s.crc_due = False
-    if state == FRAME_WHOLE and frame.size == size:
+    if state == FRAME_WHOLE and <uint32_t>frame.size == size:
         _answer(s, &frame, now)
         return
     s.counters.unknown += 1

@@ -338,7 +338,7 @@ cdef inline bint pace_drops(mb_pace* p, int32_t drops) noexcept nogil:
 cdef inline void pace_late(mb_pace* p, uint16_t transaction_id) noexcept nogil:
     """An answer to a request given up came late: if it was given up too early, take back what that led to."""
     cdef uint32_t i
-    for i in range(min(p.hastened_count, HASTENED)):
+    for i in range(min(p.hastened_count, <uint32_t>HASTENED)):
         if p.hastened[i] == transaction_id:
             break
     else:

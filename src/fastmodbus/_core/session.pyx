@@ -156,7 +156,7 @@ cdef void session_detach(mb_session* s, mb_batch* b, uint8_t status) noexcept no
 cdef void session_abandon(mb_session* s, uint8_t status) noexcept nogil:
     """Detach every batch: no connection could be made, or the client is closed."""
     cdef int p
-    for p in range(PRIORITIES):
+    for p in range(<int>PRIORITIES):
         while s.queues.first[p] is not NULL:
             session_detach(s, s.queues.first[p], status)
 
@@ -276,7 +276,7 @@ cdef mb_batch* _pick(mb_session* s, int64_t now, int32_t* index) noexcept nogil:
     """Whose turn it is: writes, then polls, then calls; batches of one priority in turn, transaction by transaction."""
     cdef int p
     cdef mb_batch* b
-    for p in range(PRIORITIES):
+    for p in range(<int>PRIORITIES):
         b = s.queues.first[p]
         while b is not NULL:
             index[0] = queue_peek(b, now)

@@ -76,7 +76,7 @@ cdef class Session(SessionState):
     def busy(self):
         """Whether a batch is not over."""
         cdef int p
-        for p in range(PRIORITIES):
+        for p in range(<int>PRIORITIES):
             if self.c.queues.first[p] is not NULL:
                 return True
         return False
