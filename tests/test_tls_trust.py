@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 
 import fastmodbus as fm
+from fastmodbus.options import Options
+from fastmodbus.tls import context_of
 from loops import ALL_CARRIERS
 from pki import pki
 from scripted import ClientGone, Connection, Script, ScriptedServer
@@ -105,8 +107,20 @@ def test_the_least_that_every_device_has_is_enough(certificate: str, cipher: str
         assert plc.read("hr7") == 7
 
 
-@pytest.mark.parametrize("cipher", ["NULL-SHA256", "AES128-SHA", "aNULL"])
-def test_no_encryption_no_forward_secrecy_and_no_identity_are_refused(cipher: str) -> None:
+@pytest.mark.blocking
+def test_every_cipher_encrypts_keeps_secrets_and_knows_the_device() -> None:
+    """Also where a distribution's Python would offer more."""
+    found = context_of(Options()).get_ciphers()
+    assert {cipher["name"] for cipher in found} >= {"ECDHE-RSA-AES128-GCM-SHA256", "ECDHE-ECDSA-AES128-GCM-SHA256"}
+    for cipher in found:
+        assert cipher["strength_bits"] >= 128, cipher
+        assert cipher["kea"] in ("kx-any", "kx-ecdhe", "kx-dhe"), cipher
+        assert cipher["auth"] in ("auth-any", "auth-rsa", "auth-ecdsa"), cipher
+        assert cipher["digest"] not in ("md5", "sha1"), cipher
+
+
+@pytest.mark.parametrize("cipher", ["NULL-SHA256", "AES128-SHA256", "ECDHE-RSA-AES128-SHA", "aNULL"])
+def test_no_encryption_no_forward_secrecy_no_identity_and_weak_hashes_are_refused(cipher: str) -> None:
     context = pki().server("rsa", version="TLSv1_2")
     context.set_ciphers(f"{cipher}:@SECLEVEL=0")
     with device(ssl_context=context) as simulator, pytest.raises(fm.ConnectionFailed, match="no common TLS parameters"):

@@ -11,6 +11,10 @@ import ssl
 
 from .options import Options
 
+#: For TLS 1.2; 1.3 has no others. Encrypted, forward secret, with a certificate, no HMAC of MD5 or SHA-1 (R-50, R-51).
+#: Python's own selection is as strict, but that of a distribution's Python need not be.
+_CIPHERS = "ECDHE+AESGCM:ECDHE+CHACHA20:DHE+AESGCM:DHE+CHACHA20:ECDHE+AES:DHE+AES:!aNULL:!PSK:!aDSS:!SHA1:!AESCCM"
+
 #: What the alerts and errors of OpenSSL mean to a user, by a part of their reason.
 _REASONS = {
     "CERTIFICATE_REQUIRED": "it wants a certificate of this client (give cert and key)",
@@ -43,6 +47,7 @@ def context_of(options: Options) -> ssl.SSLContext:
         raise ValueError(f"ca is {options.ca!r}: {_reason(error)}; certificates in PEM form are needed") from None
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.options |= ssl.OP_NO_RENEGOTIATION
+    context.set_ciphers(_CIPHERS)
     if options.cert is not None:
         _load_chain(context, options.cert, options.key)
     return context

@@ -80,7 +80,7 @@ cdef inline void lanes_bcd(mb_lanes* lanes, int count) noexcept nogil:
 cdef inline void lanes_convert(mb_lanes* lanes, int kind, int count) noexcept nogil:
     """The bits as doubles; all quality is good but that of digits which are none."""
     cdef int i
-    memset(lanes.quality, QUALITY_GOOD, count)
+    memset(lanes.quality, QUALITY_GOOD, LANES)
     if kind == KIND_F32:
         for i in range(count):
             lanes.number[i] = bits_float(<uint32_t>lanes.bits[i])
