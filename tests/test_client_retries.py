@@ -246,6 +246,26 @@ def test_idle_close_replaces_the_connection(caplog: pytest.LogCaptureFixture) ->
     assert not [record for record in caplog.records if record.levelname == "WARNING"], "our own doing is no news"
 
 
+def test_idle_close_before_the_first_call(caplog: pytest.LogCaptureFixture) -> None:
+    with fm.Simulator() as simulator, fm.connect(simulator.url, idle_close="1us") as client:
+        client.write_register(0, 1)
+        assert (client.stats.connections, client.stats.losses) == (2, 1)
+        assert simulator.requests == 1
+    assert not [record for record in caplog.records if record.levelname == "WARNING"], "our own doing is no news"
+
+
+@pytest.mark.parametrize("given", [{}, {"connect_delay": "50ms"}], ids=["at once", "connect_delay"])
+def test_a_pause_in_the_middle_of_a_call_does_not_make_its_connection_idle(given: dict[str, str]) -> None:
+    """A busy device is asked again after 50 ms or more; a new connection is used, however long that takes."""
+    with fm.Simulator() as simulator, fm.Client("127.0.0.1", simulator.port, idle_close="30ms", **given) as client:
+        client.read_holding_registers(5)
+        simulator.fail("hr0", code=6, times=1)
+        assert client.read_holding_registers(0).tolist() == [0]
+        first, refused, repeated = simulator.log
+    assert first.pdu != refused.pdu == repeated.pdu
+    assert refused.connection == repeated.connection
+
+
 # ---------------------------------------------------------------------------------------- no server, half a server
 
 

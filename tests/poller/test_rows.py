@@ -273,6 +273,22 @@ def test_a_group_that_is_read_once(sim: fm.Simulator, plc: fm.Client) -> None:
         assert chunk["a"][0] == 1.5
 
 
+@pytest.mark.parametrize("delay", [0, 0.01])
+def test_a_connection_that_is_replaced_for_every_row(sim: fm.Simulator, delay: float) -> None:
+    """It is idle between two rows, not between connecting and its first request; calls use it as rows do."""
+    with (
+        fm.Client("127.0.0.1", sim.port, name="plc", timeout=60, idle_close="1us", connect_delay=delay) as plc,
+        fm.Poller() as poller,
+    ):
+        poller.add(plc, {"a": "hr0"}, every=0.2)
+        wait_for(lambda: poller.stats["plc"].good >= 3)
+        for i in range(3):
+            plc.write_register(5, i)
+            assert plc.read_holding_registers(5).tolist() == [i]
+        assert plc.stats.connections > 3
+        assert plc.stats.exceptions == plc.stats.protocol_errors == 0
+
+
 def test_calls_from_many_threads_beside_a_poll(sim: fm.Simulator, plc: fm.Client) -> None:
     failures: list[BaseException] = []
 

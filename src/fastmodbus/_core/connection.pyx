@@ -105,10 +105,11 @@ cdef void connection_save(mb_connection* c, int64_t* now) noexcept nogil:
 cdef bint connection_probe(mb_connection* c, int64_t* now) noexcept nogil:
     """Look at an idle socket before it is used again: has the peer closed it, or sent what nobody asked for?"""
     cdef mb_session* s = c.session
+    cdef bint in_use = c.probed
     c.probed = True
     if s.window.in_flight:
         return True
-    if c.idle_close and now[0] - s.last_traffic > c.idle_close:
+    if c.idle_close and not in_use and now[0] - s.last_traffic > c.idle_close:
         connection_drop(c, now[0])
         s.event_count = max(0, s.event_count - 1)   # our own doing is no news
         return True

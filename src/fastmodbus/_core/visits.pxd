@@ -4,6 +4,7 @@
 
 from libc.stdint cimport INT64_MAX, int64_t, uint32_t, uint64_t
 
+from fastmodbus._core.batch cimport PRIORITIES
 from fastmodbus._core.bell cimport bell_ring, mb_bell
 from fastmodbus._core.connection cimport *
 from fastmodbus._core.expiry cimport session_expire, session_next_deadline
@@ -29,14 +30,29 @@ cdef inline void visit_advance(mb_connection* c, int64_t now) noexcept nogil:
         j = j.next
 
 
-cdef inline bint visit_needs_probe(const mb_connection* c, int64_t now) noexcept nogil:
-    """Whether the socket is to be looked at before it is used: a write must not go to a peer that has closed."""
+cdef inline bint visit_idle(const mb_session* s) noexcept nogil:
+    """Whether there is nothing that would use the connection."""
+    cdef int p
+    for p in range(<int>PRIORITIES):
+        if s.queues.first[p] is not NULL:
+            return False
+    return True
+
+
+cdef inline bint visit_needs_probe(mb_connection* c, int64_t now) noexcept nogil:
+    """Whether the socket is to be looked at before it is used: a write must not go to a peer that has closed.
+
+    A pause in the middle of something does not make a connection idle: one that is new would never come to be used.
+    """
     cdef const mb_session* s = c.session
     if s.window.in_flight:
         return False
+    if c.idle_close and visit_idle(s):
+        c.probed = False
+        return False
     if s.queues.first[<int>PRIORITY_WRITE] is not NULL or s.quirks & QUIRK_ZERO_ID:
         return True
-    return c.idle_close != 0 and now - s.last_traffic > c.idle_close
+    return c.idle_close != 0 and not c.probed and now - s.last_traffic > c.idle_close
 
 
 cdef inline bint visit_exchange(mb_connection* c, int ready, int64_t* now) noexcept nogil:

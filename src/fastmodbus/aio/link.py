@@ -48,7 +48,7 @@ class Link:
         self._forked = False
         self._loop: asyncio.AbstractEventLoop | None = None
         self._carrier: Carrier | None = None
-        self._in_use = False  # since it was idle; or it is new
+        self._in_use = False  # since it last was idle
         self._connecting: asyncio.Task[None] | None = None
         self._waiting = Waiting()
         self._timer: asyncio.TimerHandle | None = None
@@ -207,6 +207,7 @@ class Link:
         """Close a connection that was idle for longer than it may be; it is not used again."""
         core = self.core
         if self._in_use or not self._idle_close or core.in_flight or now - core.last_traffic <= self._idle_close:
+            self._in_use = True
             return False
         self._drop(wanted=True)
         return True
@@ -305,7 +306,7 @@ class Link:
             self.log.lost = sockets.in_words(error)
             self._waiting.not_open(error)
             return False
-        self._error, self._in_use = 0, True
+        self._error, self._in_use = 0, bool(self._waiting.batches)
         self._carrier.due = self._due
         self.core.connected(reactor.now())
         self._waiting.opened()
