@@ -44,9 +44,13 @@ class Polled(Base):
         ValueError, TypeError
             No period, neither count nor duration, an unknown tag; nothing was sent.
         KeyboardInterrupt
-            Its `partial` has what came before Ctrl-C.
+            Its `partial` has what came before Ctrl-C; None where nothing had.
         """
-        from ..poller.single import poll
+        try:
+            from ..poller.single import poll
 
-        self.connect()
-        return poll(self, tags, every, count, duration)
+            self.connect()
+            return poll(self, tags, every, count, duration)
+        except KeyboardInterrupt as interrupt:
+            vars(interrupt).setdefault("partial", None)
+            raise

@@ -14,6 +14,7 @@ import numpy as np
 
 from .._core.batch import image_batch
 from .._core.jobs import Job, Poll
+from .._core.loop import Loop
 from .._core.reactor import now
 from ..calls import NO_DEADLINE, Call
 from ..naming import requests_of
@@ -90,6 +91,11 @@ class Feed:
             poll = self._generations[0].poll
             self.job = Job(self.link.core, poll, start, every, rows=grid.rows, until=until, once=once)
         return self.job
+
+    def leave(self, loop: Loop) -> None:
+        """Take the job, if there is one, off the loop; that may have been done already."""
+        if self.job is not None:
+            loop.remove(self.link.core, self.job)
 
     def _generation(self, plan: ReadPlan) -> Generation:
         decoder = Decoder(plan)

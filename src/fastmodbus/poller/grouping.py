@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from ..address import did_you_mean
 from ..options import seconds
@@ -19,6 +19,21 @@ SHORTEST = 100e-6
 #: How often a group that is read once is tried until it is had, in seconds.
 ONCE_AGAIN = 10.0
 _LEAD = 20_000_000  # ns from adding to the first instant at least
+
+
+class Pollable(Protocol):
+    """A client of any kind."""
+
+    _settings: Settings
+
+
+def name_of(settings: Settings) -> str:
+    """What the rows of a client are called: its name, or its address."""
+    where = settings.default.where
+    if where.name:
+        return where.name
+    unit = settings.default.unit
+    return where.label if unit == 1 else f"{where.label}/{unit}"
 
 
 class Group(NamedTuple):

@@ -7,30 +7,23 @@ import os
 import threading
 import weakref
 from collections.abc import Mapping
-from types import TracebackType
-from typing import Any, Literal, Protocol, Self
+from typing import Any, Literal, Self
 
 from .. import checks, errors
 from .._core.loop import Loop
 from ..options import seconds
 from ..samples import Samples, concat
-from ..settings import Settings
 from ..transport import Link
 from .anchors import Anchors
 from .chunks import Chunks
 from .feed import Feed, Grid
-from .grouping import Group, groups_of, phase_of
+from .grouping import Group, Pollable, groups_of, name_of, phase_of
 from .latest import Latest
 from .statistics import PollStatistics, StatisticsByDevice, warnings_of
 from .supervisor import Supervisor
+from .worker import Worker
 
 _pollers: weakref.WeakSet[Poller] = weakref.WeakSet()
-
-
-class Pollable(Protocol):
-    """A client of any kind."""
-
-    _settings: Settings
 
 
 class Poller:
@@ -66,7 +59,7 @@ class Poller:
         self._feeds: dict[tuple[str, str], Feed] = {}
         self._links: dict[Link, int] = {}
         self._own_links: dict[object, Link] = {}
-        self._thread: threading.Thread | None = None
+        self._thread: Worker | None = None
         self._supervisor: Supervisor | None = None
         self._began = self._closed = False
         _pollers.add(self)
@@ -139,9 +132,13 @@ class Poller:
             for group, grid in zip(groups, grids, strict=True):
                 feed = Feed(device, group, link, client._settings.default, self._anchors, self._buffer)
                 feed.grid, feed.owner = grid, client
-                if self.running:
-                    self._loop.add(link.core, feed.begin())
                 self._feeds[device, group.name] = feed
+                try:
+                    if self.running:
+                        self._loop.add(link.core, feed.begin())
+                except BaseException:  # Ctrl-C, or another poller has the connection
+                    self._forget(feed)
+                    raise
         self._loop.ring()
         return [(device, group.name) for group in groups]
 
@@ -177,18 +174,18 @@ class Poller:
         name = device if isinstance(device, str) else name_of(device._settings)
         with self._lock:
             for feed in self._selected(name, group):
-                if feed.job is not None:
-                    self._loop.remove(feed.link.core, feed.job)
-                feed.removed = True
-                del self._feeds[feed.device, feed.group]
+                self._forget(feed)
         self._loop.ring()
 
+    def _forget(self, feed: Feed) -> None:
+        feed.leave(self._loop)
+        feed.removed = True
+        del self._feeds[feed.device, feed.group]
+
     def _selected(self, device: str | None, group: str | None) -> list[Feed]:
-        with self._lock:
-            feeds = list(self._feeds.values())
-        found = [feed for feed in feeds if device in (None, feed.device) and group in (None, feed.group)]
+        found = self._found(device, group)
         if not found and (device is not None or group is not None):
-            known = ", ".join(f"{feed.device!r}/{feed.group!r}" for feed in feeds) or "nothing"
+            known = ", ".join(f"{feed.device!r}/{feed.group!r}" for feed in self._found(None, None)) or "nothing"
             raise ValueError(f"device {device!r}, group {group!r} is not polled; polled are {known}")
         return found
 
@@ -205,32 +202,51 @@ class Poller:
 
     def start(self) -> Self:
         """Begin; does nothing when polling is under way."""
-        with self._lock:
-            if self._closed or self._forked:
-                raise errors.ClientClosed("the poller is closed" if self._closed else "the process was forked")
-            self._began = True
-            if self._thread is None:
-                for feed in self._feeds.values():
-                    self._loop.add(feed.link.core, feed.begin())
-                self._supervisor = Supervisor(self._loop, self._anchors, lambda: self._selected(None, None))
-                self._thread = threading.Thread(target=self._loop.run, name="fastmodbus poller", daemon=True)
-                self._thread.start()
-                self._supervisor.start()
+        began = False
+        try:
+            with self._lock:
+                if self._closed or self._forked:
+                    raise errors.ClientClosed("the poller is closed" if self._closed else "the process was forked")
+                self._began = True
+                if self._thread is None:
+                    began = True
+                    self._start()
+        except BaseException:
+            if began:
+                self.stop()
+            raise
         return self
+
+    def _start(self) -> None:
+        self._supervisor = Supervisor(self._loop, self._anchors, lambda: self._selected(None, None))
+        self._thread = Worker(self._loop.run, "fastmodbus poller")
+        for feed in self._feeds.values():
+            self._loop.add(feed.link.core, feed.begin())
+        self._thread.start()
+        self._supervisor.start()
 
     def stop(self) -> None:
         """Stop; rows can still be read. The clients are their callers' again. A grid goes on when `start` is called."""
+        try:
+            self._stop()
+        except BaseException:
+            self._stop()  # Ctrl-C came meanwhile; nobody else would stop what is left
+            raise
+
+    def _stop(self) -> None:
         with self._lock:
-            thread, supervisor = self._thread, self._supervisor
-            if self._forked or thread is None or supervisor is None:
+            if self._forked or (supervisor := self._supervisor) is None:
                 return
-            self._loop.stop()
-            thread.join()
-            for feed in self._feeds.values():
-                if feed.job is not None:
-                    self._loop.remove(feed.link.core, feed.job)
-            self._thread = self._supervisor = None
+            if self._thread is not None:
+                if self._thread.going:
+                    self._loop.stop()
+                self._thread.wait()
+                for feed in self._feeds.values():
+                    feed.leave(self._loop)
+                self._thread = None
         supervisor.stop()
+        if self._supervisor is supervisor:
+            self._supervisor = None
 
     def close(self) -> None:
         """Stop for good."""
@@ -242,9 +258,7 @@ class Poller:
     def __enter__(self) -> Self:
         return self.start()
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     # -------------------------------------------------------------------------------------------- rows
@@ -318,9 +332,8 @@ class Poller:
 
     def _found(self, device: str | None, group: str | None) -> list[Feed]:
         with self._lock:
-            return [
-                feed for feed in self._feeds.values() if device in (None, feed.device) and group in (None, feed.group)
-            ]
+            feeds = list(self._feeds.values())
+        return [feed for feed in feeds if device in (None, feed.device) and group in (None, feed.group)]
 
     def last(self, rows: int, *, device: str | None = None, group: str | None = None) -> Samples:
         """The newest rows of one (device, group), as many as there are; device and group need naming if there are more.
@@ -367,15 +380,6 @@ class Poller:
     def __repr__(self) -> str:
         state = "closed" if self._closed else "running" if self.running else "stopped"
         return f"<Poller: {len(self._feeds)} groups over {len(self._links)} connections, {state}>"
-
-
-def name_of(settings: Settings) -> str:
-    """What the rows of a client are called: its name, or its address."""
-    where = settings.default.where
-    if where.name:
-        return where.name
-    unit = settings.default.unit
-    return where.label if unit == 1 else f"{where.label}/{unit}"
 
 
 @atexit.register

@@ -8,8 +8,8 @@ from .. import checks
 from ..options import seconds
 from ..samples import Samples, concat
 from .feed import Grid
-from .grouping import Group, groups_of
-from .poller import Pollable, Poller, name_of
+from .grouping import Group, Pollable, groups_of, name_of
+from .poller import Poller
 
 Polled = Samples | dict[str, Samples]
 

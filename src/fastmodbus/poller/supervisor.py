@@ -18,6 +18,7 @@ from ..transport import Link
 from .anchors import Anchors
 from .feed import Feed
 from .learning import Learning
+from .worker import Worker
 
 log = logging.getLogger("fastmodbus")
 
@@ -57,7 +58,7 @@ class Supervisor:
         self._learning: dict[Feed, Learning] = {}
         self._suspended: set[Feed] = set()
         self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="fastmodbus supervisor", daemon=True)
+        self._thread = Worker(self._run, "fastmodbus supervisor")
 
     def start(self) -> None:
         self._thread.start()
@@ -66,7 +67,7 @@ class Supervisor:
         """Stop, and wait for the thread. Attempts to connect that are under way end by themselves."""
         self._stopping.set()
         self._loop.ring()
-        self._thread.join()
+        self._thread.wait()
 
     # -------------------------------------------------------------------------------------------- rounds
 
