@@ -11,6 +11,7 @@ begins, what it returns, a process, is the fixture `begun`, and the test is the 
 
 import os
 import subprocess
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -27,14 +28,17 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "moderate"))
 
 
 @pytest.fixture(autouse=True)
-def client_kind(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+def client_kind(request: pytest.FixtureRequest) -> Iterator[None]:
+    """The fixture `monkeypatch` would not do: pytest-run-parallel runs what has it in one thread only."""
     stand_in = STAND_INS[getattr(request, "param", "blocking")]
-    if stand_in is not None:
-        monkeypatch.setattr(fm, "Client", stand_in)
-        monkeypatch.setattr(fm, "connect", stand_in.opened)
-    if getattr(request, "param", "") == "tls":
-        monkeypatch.setattr(fm, "connect", connect_over_tls)
-        monkeypatch.setattr("faults.harness.Simulator", SecureSimulator)
+    with pytest.MonkeyPatch.context() as patch:
+        if stand_in is not None:
+            patch.setattr(fm, "Client", stand_in)
+            patch.setattr(fm, "connect", stand_in.opened)
+        if getattr(request, "param", "") == "tls":
+            patch.setattr(fm, "connect", connect_over_tls)
+            patch.setattr("faults.harness.Simulator", SecureSimulator)
+        yield
 
 
 _BEGUN = pytest.StashKey[subprocess.Popen[str]]()
