@@ -9,6 +9,7 @@ import shutil
 import ssl
 import subprocess
 import tempfile
+import threading
 from functools import cache
 from pathlib import Path
 
@@ -84,8 +85,17 @@ class Pki:
         return {"ca": self.pem("plant"), "cert": self.pem("client"), "key": self.key("client")}
 
 
-@cache
+_MAKING = threading.Lock()
+
+
 def pki() -> Pki:
+    """The same for all threads, whichever asks first."""
+    with _MAKING:
+        return _made()
+
+
+@cache
+def _made() -> Pki:
     if shutil.which("openssl") is None:
         pytest.skip("openssl is missing")
     return Pki(Path(tempfile.mkdtemp(prefix="fastmodbus-pki-")))
