@@ -127,6 +127,7 @@ cdef inline void _say_any(mb_world* w, mb_seen* seen, mb_source* source, uint8_t
 cdef inline void deviate(mb_world* w, mb_seen* seen, mb_source* source) noexcept nogil:
     cdef uint8_t[FRAME] out
     cdef int kind = take_below(source, DEVIATIONS), n = take(source), size
+    memset(out, 0, FRAME)       # some say more than was written: the same every time
     if kind != CHECKSUM or not w.session.quirks & QUIRK_TRAILING_CRC:
         w.clean = False
     seen.answered = True
