@@ -8,6 +8,7 @@ from made_rows import TAGS, made
 
 pa = pytest.importorskip("pyarrow")
 
+from fastmodbus.samples import messages as samples_messages  # noqa: E402
 from fastmodbus.samples.arrow import schema_of, to_batch  # noqa: E402
 from fastmodbus.samples.messages import merged, message_of  # noqa: E402
 
@@ -44,13 +45,8 @@ def test_messages_that_are_alike_are_read_as_one(rows, tags):
     schema = schema_of(made(1, tags=tags))
     parts = [made(rows, first=rows * number, tags=tags) for number in range(20)]
     messages = np.stack([np.frombuffer(message_of(part, schema), np.uint8) for part in parts])
-    found, at = [], 0
-    while at < len(messages):
-        batch, count = merged(messages[at:], schema, 8 * rows)
-        assert count == 1 or batch.num_rows == count * rows <= 8 * rows
-        found.append(batch)
-        at += count
-    assert len(found) == (3 if tags is WITHOUT_TEXT else 20)
+    found = list(merged(messages, schema, 8 * rows))
+    assert [batch.num_rows for batch in found] == ([8 * rows] * 2 + [4 * rows] if tags is WITHOUT_TEXT else [rows] * 20)
     assert pa.Table.from_batches(found) == pa.Table.from_batches([to_batch(part, schema) for part in parts])
 
 
@@ -61,7 +57,28 @@ def test_a_message_with_reasons_is_read_alone():
     sizes = [np.frombuffer(message_of(part, schema), np.uint8) for part in (*whole, poor)]
     room = max(map(len, sizes))
     messages = np.stack([np.pad(one, (0, room - len(one))) for one in sizes])
-    batch, count = merged(messages, schema, 1000)
-    assert (batch.num_rows, count) == (30, 3)
-    batch, count = merged(messages[3:], schema, 1000)
-    assert (batch, count) == (to_batch(poor, schema), 1)
+    batch, last = merged(messages, schema, 1000)
+    assert batch.num_rows == 30
+    assert last == to_batch(poor, schema)
+
+
+@pytest.mark.parametrize("failed", [Quality.LINK, None], ids=["lost", "good"])
+def test_no_message_is_compared_twice(failed, monkeypatch):
+    """A device that is off for a day makes very many, all alike, that cannot be put together."""
+    compared = 0
+
+    def counted(messages):
+        nonlocal compared
+        found = alike(messages)
+        compared += found
+        return found
+
+    alike = samples_messages._alike
+    monkeypatch.setattr(samples_messages, "_alike", counted)
+    schema = schema_of(made(1, tags=WITHOUT_TEXT))
+    lost = {} if failed is None else {0: failed, 1: failed}
+    one = np.frombuffer(message_of(made(2, tags=WITHOUT_TEXT, failed=lost), schema), np.uint8)
+    found = list(merged(np.stack([one] * 500), schema, 100))
+    assert sum(batch.num_rows for batch in found) == 1000
+    assert len(found) == (10 if failed is None else 500)
+    assert compared == (500 if failed is None else 0)

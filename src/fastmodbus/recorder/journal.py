@@ -13,6 +13,7 @@ import struct
 import time
 import zlib
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 from uuid import uuid4
@@ -164,19 +165,12 @@ def read_at_once(path: Path, most: Callable[[pyarrow.Schema], int]) -> Iterator[
     data, ends = _kept(path)
     if len(ends) < 2:
         return
-    schema, content, sizes, at = (
-        pa.ipc.read_schema(data.slice(0, ends[0])),
-        np.frombuffer(data, np.uint8),
-        np.diff(ends),
-        0,
-    )
-    while at < len(sizes):
-        others = np.flatnonzero(sizes[at:] != sizes[at])
-        alike = int(others[0]) if len(others) else len(sizes) - at
-        messages = content[ends[at] : ends[at + alike]].reshape(alike, sizes[at])
-        batch, count = merged(messages, schema, most(schema))
-        yield batch
-        at += count
+    schema, content = pa.ipc.read_schema(data.slice(0, ends[0])), np.frombuffer(data, np.uint8)
+    sizes = np.diff(ends)
+    changes = [0, *(np.flatnonzero(np.diff(sizes)) + 1).tolist(), len(sizes)]
+    for first, end in pairwise(changes):
+        messages = content[ends[first] : ends[end]].reshape(end - first, sizes[first])
+        yield from merged(messages, schema, most(schema))
 
 
 def _kept(path: Path) -> tuple[pyarrow.Buffer, list[int]]:

@@ -87,23 +87,23 @@ def _write(path: Path, more: Iterator[pyarrow.RecordBatch], first: pyarrow.Recor
     enough = _enough(first.schema)
     with open(path, "wb") as file:
         with parquet.ParquetWriter(file, first.schema, **parquet_options(first.schema, compression)) as writer:
-            rows = [first]
+            group, rows = [first], first.num_rows
             for batch in more:
-                if sum(one.num_rows for one in rows) + batch.num_rows > enough:
-                    _put(writer, rows)
-                rows.append(batch)
-            _put(writer, rows)
+                if rows + batch.num_rows > enough:
+                    _put(writer, group)
+                    group, rows = [], 0
+                group.append(batch)
+                rows += batch.num_rows
+            _put(writer, group)
         file.flush()
         sync_file(file.fileno())
 
 
-def _put(writer: Any, rows: list[pyarrow.RecordBatch]) -> None:
-    """Write a row group, and forget what is in it."""
+def _put(writer: Any, group: list[pyarrow.RecordBatch]) -> None:
+    """Write a row group."""
     import pyarrow as pa
 
-    if rows:
-        writer.write_table(pa.Table.from_batches(rows).combine_chunks())
-        rows.clear()
+    writer.write_table(pa.Table.from_batches(group).combine_chunks())
 
 
 class Rotator:

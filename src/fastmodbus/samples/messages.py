@@ -7,6 +7,7 @@ out as Arrow has it, to the byte, is left to Arrow.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from math import gcd
 from typing import TYPE_CHECKING, Any, Self
 
@@ -114,26 +115,33 @@ def _start(column: Any, base: int) -> int | None:
 # ------------------------------------------------------------------------------------------------ many at once
 
 
-def merged(messages: NDArray[np.uint8], schema: pyarrow.Schema, most: int) -> tuple[pyarrow.RecordBatch, int]:
-    """The rows of the first messages, as many as are alike but for their values, as one batch; and how many these are.
+def merged(messages: NDArray[np.uint8], schema: pyarrow.Schema, most: int) -> Iterator[pyarrow.RecordBatch]:
+    """The rows of messages of one size, in few batches where they are alike but for their values.
 
     Parameters
     ----------
     messages : numpy.ndarray of uint8, shape (messages, bytes)
     schema : pyarrow.Schema
     most : int
-        So many rows are enough.
+        Rows of a batch that is made of several messages.
     """
     import pyarrow as pa
 
-    first = pa.ipc.read_record_batch(pa.py_buffer(messages[0]), schema)
-    count = min(_alike(messages), most // max(1, first.num_rows))
-    if count <= 1 or any(0 < column.null_count < first.num_rows for column in first.columns):
-        return first, 1
-    columns = [_joined(column, messages[:count]) for column in first.columns]
-    if any(column is None for column in columns):
-        return first, 1
-    return pa.RecordBatch.from_arrays(columns, schema=schema), count
+    at = 0
+    while at < len(messages):
+        batch, count = pa.ipc.read_record_batch(pa.py_buffer(messages[at]), schema), 1
+        if batch.num_rows and all(_can_be_joined(column) for column in batch.columns):
+            count = _alike(messages[at : at + max(1, most // batch.num_rows)])
+        if count > 1:
+            columns = [_joined(column, messages[at : at + count]) for column in batch.columns]
+            batch = pa.RecordBatch.from_arrays(columns, schema=schema)
+        yield batch
+        at += count
+
+
+def _can_be_joined(column: Any) -> bool:
+    """Whether the columns of messages like this one can be put together without Arrow."""
+    return column.null_count == len(column) or _start(column, 0) is not None
 
 
 def _alike(messages: NDArray[np.uint8]) -> int:
@@ -151,8 +159,7 @@ def _joined(column: Any, messages: NDArray[np.uint8]) -> Any:
     if column.null_count == len(column):
         return pa.nulls(rows, type)
     start = _start(column, messages[0].ctypes.data)
-    if start is None:
-        return None
+    assert start is not None  # or it cannot be joined
     if pa.types.is_fixed_size_list(type):
         return pa.FixedSizeListArray.from_arrays(_joined(column.values, messages), type=type)
     if pa.types.is_boolean(type):
