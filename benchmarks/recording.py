@@ -49,6 +49,12 @@ def throughput() -> Figures:
         yield f"chunks of {size} rows, to journals: of pyarrow writing them to a stream", journal / _stream(chunks)
         yield f"chunks of {size} rows, to journals and Parquet: M values/s", whole
         yield f"chunks of {size} rows, to journals and Parquet: of pyarrow writing all at once", whole / alone
+    rows.statuses[:] = fm.Quality.LINK
+    size = CHUNKS[0]
+    off = [Samples.of(_part(rows, first, size)) for first in range(0, ROWS, size)]
+    journal, whole = max(_recorded(off) for _ in range(REPEATS))
+    yield f"chunks of {size} rows of a device that is off, a reason for each value, to journals: M values/s", journal
+    yield "the same, to journals and Parquet: M values/s", whole
 
 
 def _rows() -> Rows:

@@ -27,6 +27,7 @@ from ..values import column_dtype, raw_column_dtype
 from .columns import Decoded, Held, Timing
 from .elements import is_whole
 from .layout import Layout
+from .reasons import Reasons
 
 if TYPE_CHECKING:
     import pyarrow
@@ -123,27 +124,30 @@ def to_batch(samples: Samples, schema: pyarrow.Schema | None = None) -> pyarrow.
     import pyarrow as pa
 
     schema = schema or schema_of(samples)
-    bad = _Bad(samples.layout)
+    reasons = Reasons(samples.layout)
     if isinstance(samples.source, Decoded):
-        columns = _decoded_columns(samples, samples.source, schema, bad)
+        columns = _decoded_columns(samples, samples.source, schema, reasons)
     else:
-        columns = [_column_of(samples, number, schema, bad) for number in range(len(samples.layout.tags))]
+        types = schema.types[1:-2]
+        columns = [_column_of(samples, number, type, reasons) for number, type in enumerate(types)]
     time = pa.array(samples[TIME].view(np.int64)).view(schema.field(TIME).type)
-    return pa.RecordBatch.from_arrays([time, *columns, pa.array(samples.row), bad.column(samples.rows)], schema=schema)
+    return pa.RecordBatch.from_arrays(
+        [time, *columns, pa.array(samples.row), reasons.column(samples.rows)], schema=schema
+    )
 
 
-def _column_of(samples: Samples, number: int, schema: pyarrow.Schema, bad: _Bad) -> Any:
-    tag, type, quality = samples.layout.tags[number], schema.types[number + 1], samples.source.quality(number)
+def _column_of(samples: Samples, number: int, type: Any, reasons: Reasons) -> Any:
+    tag, quality = samples.layout.tags[number], samples.source.quality(number)
     data = samples.source.raw(number) if is_whole(tag) else samples[tag.name]
     assert data is not None, "whole numbers are what is kept"
     if not quality.any():
         return _array(data, None, type)
-    bad.add(number, quality)
+    reasons.add(number, quality)
     return _array(data, quality == GOOD, type)
 
 
-def _decoded_columns(samples: Samples, source: Decoded, schema: pyarrow.Schema, bad: _Bad) -> list[Any]:
-    """Columns from the block that they were decoded into; good ones are taken as they lie there.
+def _decoded_columns(samples: Samples, source: Decoded, schema: pyarrow.Schema, reasons: Reasons) -> list[Any]:
+    """Columns from the block that they were decoded into, as they lie there.
 
     Recordings have many columns of few rows, so what is done for each column is what counts.
     """
@@ -154,10 +158,10 @@ def _decoded_columns(samples: Samples, source: Decoded, schema: pyarrow.Schema, 
     if places is None:
         places = samples.layout.exports[key] = _Places(samples, source, schema)
     block, rows, make = pa.py_buffer(source.table.block), samples.rows, pa.Array.from_buffers
-    slow = places.slow if source.good else places.slow | places.bad(source)
+    valid = {} if source.good else places.valid(source, reasons)
     return [
-        _column_of(samples, number, schema, bad) if number in slow
-        else make(type, rows, [None, block.slice(start, size)])
+        _column_of(samples, number, type, reasons) if number in places.slow
+        else make(type, rows, [valid.get(number), block.slice(start, size)])
         for number, (type, start, size) in enumerate(places.columns)
     ]  # fmt: skip
 
@@ -168,21 +172,31 @@ class _Places:
     def __init__(self, samples: Samples, source: Decoded, schema: pyarrow.Schema) -> None:
         self.columns: list[tuple[Any, int, int]] = []
         self.slow: set[int] = set()  # what Arrow keeps otherwise
-        self._starts = np.array([source.table.places(tag)[2] for tag in range(len(source.table.decoder.plan.tags))])
-        self._of: dict[int, list[int]] = {}
+        fast, starts = [], []
         for number, (tag, type) in enumerate(zip(samples.layout.tags, schema.types[1:], strict=False)):
-            dtype, (values, raw, _) = _dtype(tag), source.table.places(source.numbers[number])
+            dtype, (values, raw, quality) = _dtype(tag), source.table.places(source.numbers[number])
             self.columns.append((type, raw if is_whole(tag) else values, samples.rows * dtype.itemsize))
-            self._of.setdefault(source.numbers[number], []).append(number)
             if dtype.kind in "bU" or tag.address.count is not None:
                 self.slow.add(number)
+            else:
+                fast.append(number)
+                starts.append(quality)
+        self._fast = np.array(fast, np.intp)
+        self._qualities = np.array(starts, np.intp)[:, None] + np.arange(samples.rows)
 
-    def bad(self, source: Decoded) -> set[int]:
-        """The columns that have something that is not good."""
-        qualities = source.table.qualities
-        at = np.flatnonzero(qualities) + len(source.table.block) - len(qualities)
-        tags = np.unique(np.searchsorted(self._starts, at, side="right") - 1).tolist()
-        return {number for tag in tags for number in self._of.get(tag, ())}
+    def valid(self, source: Decoded, reasons: Reasons) -> dict[int, Any]:
+        """What is good in the columns that are not good throughout, as bits; the reasons are noted."""
+        import pyarrow as pa
+
+        quality = source.table.block[self._qualities]
+        poor = np.flatnonzero(quality.any(axis=1))
+        numbers, quality = self._fast[poor], quality[poor]
+        reasons.add_columns(numbers, quality)
+        bits = np.packbits(quality == GOOD, axis=1, bitorder="little")
+        room = -bits.shape[1] % 8  # so that each begins where Arrow likes it
+        buffer = pa.py_buffer(np.pad(bits, ((0, 0), (0, room))))
+        size = bits.shape[1] + room
+        return {number: buffer.slice(size * at, size) for at, number in enumerate(numbers.tolist())}
 
 
 def _array(data: NDArray[Any], good: NDArray[np.bool_] | None, type: Any) -> Any:
@@ -196,42 +210,6 @@ def _array(data: NDArray[Any], good: NDArray[np.bool_] | None, type: Any) -> Any
         return pa.array(data, type=type, mask=None if good is None else ~good)
     valid = None if good is None else pa.py_buffer(np.packbits(good, bitorder="little"))
     return pa.Array.from_buffers(type, len(data), [valid, pa.py_buffer(np.ascontiguousarray(data))])
-
-
-class _Bad:
-    """What is not good, collected column by column, for the column ``_quality``."""
-
-    def __init__(self, layout: Layout) -> None:
-        self._layout = layout
-        self._rows: list[NDArray[np.intp]] = []
-        self._names: list[NDArray[np.object_]] = []
-        self._codes: list[NDArray[np.uint8]] = []
-
-    def add(self, number: int, quality: NDArray[np.uint8]) -> None:
-        """The qualities of one column."""
-        names = np.array(self._layout.elements[number], object)
-        rows, elements = np.nonzero(quality.reshape(len(quality), -1))
-        self._rows.append(rows)
-        self._names.append(names[elements])
-        self._codes.append(quality.reshape(len(quality), -1)[rows, elements])
-
-    def column(self, rows: int) -> Any:
-        import pyarrow as pa
-
-        type = pa.map_(pa.string(), pa.uint8())
-        if not self._rows:
-            return pa.nulls(rows, type)
-        where = np.concatenate(self._rows)
-        order = np.argsort(where, kind="stable")
-        counts = np.bincount(where, minlength=rows)
-        offsets = np.zeros(rows + 1, np.int32)
-        np.cumsum(counts, out=offsets[1:])
-        return pa.MapArray.from_arrays(
-            pa.array(offsets, mask=np.append(counts == 0, False)),
-            pa.array(np.concatenate(self._names)[order], pa.string()),
-            pa.array(np.concatenate(self._codes)[order]),
-            type=type,
-        )
 
 
 def write_parquet(samples: Samples, path: str | PathLike[str], compression: str) -> None:
