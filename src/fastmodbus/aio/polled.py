@@ -46,9 +46,13 @@ class Polled(Base):
         ValueError, TypeError
             No period, neither count nor duration, an unknown tag; nothing was sent.
         KeyboardInterrupt
-            Its `partial` has what came before Ctrl-C.
+            Its `partial` has what came before Ctrl-C; None where nothing had.
         """
-        from ..poller.single import poll_in_loop
+        try:
+            from ..poller.single import poll_in_loop
 
-        await self.connect()
-        return await poll_in_loop(self, tags, every, count, duration)
+            await self.connect()
+            return await poll_in_loop(self, tags, every, count, duration)
+        except KeyboardInterrupt as interrupt:
+            vars(interrupt).setdefault("partial", None)
+            raise
