@@ -17,6 +17,8 @@ from fastmodbus.spec import Status
 from scripted import Connection as Device
 from scripted import silent
 
+pytestmark = pytest.mark.thread_unsafe(reason="signals come to the main thread")
+
 if sys.platform == "win32":
     pytest.skip("platform: signals for threads are POSIX's", allow_module_level=True)
 
