@@ -9,7 +9,7 @@ from libc.string cimport memset
 from fastmodbus._core.connection cimport *
 from fastmodbus._core.expiry cimport session_next_deadline
 from fastmodbus._core.net cimport *
-from fastmodbus._core.queue cimport mb_walk, queue_next, queue_walk
+from fastmodbus._core.queue cimport queue_empty
 from fastmodbus._core.session cimport *
 from fastmodbus._core.state cimport SessionState
 
@@ -24,11 +24,6 @@ cdef enum:                          # what came of a turn
 LOST, QUIET, NEWS = TURN_LOST, TURN_QUIET, TURN_NEWS
 
 
-cdef bint _busy(mb_connection* c) noexcept nogil:
-    cdef mb_walk walk = queue_walk(&c.session.queues)
-    return queue_next(&walk) is not NULL
-
-
 cdef bint _dispatch(mb_connection* c, int64_t* now) noexcept nogil:
     """Send what may be sent. False when the connection is gone.
 
@@ -36,7 +31,7 @@ cdef bint _dispatch(mb_connection* c, int64_t* now) noexcept nogil:
     """
     cdef mb_session* s = c.session
     if s.window.in_flight == 0:
-        if not _busy(c):
+        if queue_empty(&s.queues):
             return s.state == SESSION_UP
         if not connection_receive(c, now):
             return False

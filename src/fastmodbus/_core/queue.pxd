@@ -136,6 +136,15 @@ cdef struct mb_walk:                # over all batches, in the order of the queu
     int priority
 
 
+cdef inline bint queue_empty(const mb_queues* q) noexcept nogil:
+    """Whether no batch waits for anything."""
+    cdef int p
+    for p in range(<int>PRIORITIES):
+        if q.first[p] is not NULL:
+            return False
+    return True
+
+
 cdef inline mb_walk queue_walk(const mb_queues* q) noexcept nogil:
     cdef mb_walk w
     w.queues = q

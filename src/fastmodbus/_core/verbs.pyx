@@ -9,8 +9,9 @@ from libc.stdint cimport INT64_MAX, int64_t, uint8_t, uint32_t
 from libc.string cimport memcpy
 
 from fastmodbus._core.answers cimport session_received
-from fastmodbus._core.batch cimport PRIORITIES, Batch
+from fastmodbus._core.batch cimport Batch
 from fastmodbus._core.expiry cimport session_expire, session_next_deadline
+from fastmodbus._core.queue cimport queue_empty
 from fastmodbus._core.session cimport *
 from fastmodbus._core.spec cimport ST_CANCELLED
 from fastmodbus._core.state cimport SessionState
@@ -75,11 +76,7 @@ cdef class Session(SessionState):
     @property
     def busy(self):
         """Whether a batch is not over."""
-        cdef int p
-        for p in range(<int>PRIORITIES):
-            if self.c.queues.first[p] is not NULL:
-                return True
-        return False
+        return not queue_empty(&self.c.queues)
 
     def abandon(self, uint8_t status):
         """Give every queued batch up with `status`; they still have to be detached."""

@@ -4,11 +4,11 @@
 
 from libc.stdint cimport INT64_MAX, int64_t, uint32_t, uint64_t
 
-from fastmodbus._core.batch cimport PRIORITIES
 from fastmodbus._core.bell cimport bell_ring, mb_bell
 from fastmodbus._core.connection cimport *
 from fastmodbus._core.expiry cimport session_expire, session_next_deadline
 from fastmodbus._core.net cimport *
+from fastmodbus._core.queue cimport queue_empty
 from fastmodbus._core.schedule cimport job_advance, job_next, mb_job
 from fastmodbus._core.session cimport *
 from fastmodbus._core.spec cimport QUIRK_ZERO_ID
@@ -30,15 +30,6 @@ cdef inline void visit_advance(mb_connection* c, int64_t now) noexcept nogil:
         j = j.next
 
 
-cdef inline bint visit_idle(const mb_session* s) noexcept nogil:
-    """Whether there is nothing that would use the connection."""
-    cdef int p
-    for p in range(<int>PRIORITIES):
-        if s.queues.first[p] is not NULL:
-            return False
-    return True
-
-
 cdef inline bint visit_needs_probe(mb_connection* c, int64_t now) noexcept nogil:
     """Whether the socket is to be looked at before it is used: a write must not go to a peer that has closed.
 
@@ -47,7 +38,7 @@ cdef inline bint visit_needs_probe(mb_connection* c, int64_t now) noexcept nogil
     cdef const mb_session* s = c.session
     if s.window.in_flight:
         return False
-    if c.idle_close and visit_idle(s):
+    if c.idle_close and queue_empty(&s.queues):
         c.probed = False
         return False
     if s.queues.first[<int>PRIORITY_WRITE] is not NULL or s.quirks & QUIRK_ZERO_ID:
