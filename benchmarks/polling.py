@@ -116,11 +116,6 @@ def _in_turns(session: Session, commands: dict[str, list[str]], effort: Effort) 
     return found
 
 
-def _few(effort: Effort) -> int:
-    """Rounds of what takes seconds each."""
-    return max(3, effort.rounds // 3)
-
-
 def lateness(session: Session, effort: Effort) -> dict[str, dict[str, list[float]]]:
     """500 polls a second, idle and beside a busy thread, and a timerfd loop in C: how late, in ns, round by round."""
     commands = {
@@ -129,7 +124,7 @@ def lateness(session: Session, effort: Effort) -> dict[str, dict[str, list[float
     }
     kinds = ("median", "p99", "max", "not_good")
     results: dict[str, dict[str, list[float]]] = {}
-    for _ in range(_few(effort)):
+    for _ in range(effort.rounds):
         for name, command in commands.items():
             with Polling(command, None) as polling:  # the kernel places the busy thread, and what it disturbs
                 for busy in (0, 1):

@@ -58,6 +58,8 @@ def span(address: Any, count: Any, name: str = "address", counted: str = "count"
 
 def target(out: Any, count: int, dtype: np.dtype[Any]) -> NDArray[Any]:
     """The array a caller wants filled: writable, C-contiguous, aligned, of the right dtype and shape."""
+    if type(out) is np.ndarray and out.dtype is dtype and out.shape == (count,) and out.flags.carray:
+        return out  # nearly always; below it is found out what is wrong, if anything is
     wanted = f"a writable C-contiguous numpy array of {dtype} with shape ({count},)"
     if not isinstance(out, np.ndarray):
         raise TypeError(f"out is a {type(out).__name__}; {wanted} is needed")

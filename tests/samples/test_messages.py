@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from fastmodbus.quality import Quality
-from made_rows import TAGS, made
+from fastmodbus.tags import Tag
+from made_rows import TAGS, made, registers
 
 pa = pytest.importorskip("pyarrow")
 
@@ -13,15 +14,26 @@ from fastmodbus.samples.arrow import schema_of, to_batch  # noqa: E402
 from fastmodbus.samples.messages import merged, message_of  # noqa: E402
 
 WITHOUT_TEXT = tuple(tag for tag in TAGS if tag.name != "serial")
+WIDE = tuple(
+    Tag(f"t{number}", f"hr{100 + 2 * number}:{('f32', 'i16', 'i16', 'u32')[number % 4]}") for number in range(40)
+)
 
 
-@pytest.mark.parametrize("tags", [WITHOUT_TEXT, TAGS, WITHOUT_TEXT[:1], [WITHOUT_TEXT[-1]]], ids=len)
+def many_registers(row):
+    """More of them: enough for the wide ones."""
+    few = registers(row)
+    return few | {"hr": np.concatenate([few["hr"], np.arange(32, 200, dtype=np.uint16) * 331 + np.uint16(row)])}
+
+
+@pytest.mark.parametrize("tags", [WITHOUT_TEXT, TAGS, WITHOUT_TEXT[:1], [WITHOUT_TEXT[-1]], WIDE, WIDE + TAGS], ids=len)
 @pytest.mark.parametrize("rows", [1, 2, 7, 8, 10, 65])
 def test_a_message_is_what_arrow_makes(rows, tags):
-    schema = schema_of(made(1, tags=tags))
+    schema = schema_of(made(1, tags=tags, contents=many_registers))
     for first in (0, 0, 100, 1000):
-        samples = made(rows, first=first, tags=tags)
+        samples = made(rows, first=first, tags=tags, contents=many_registers)
         assert bytes(message_of(samples, schema)) == bytes(to_batch(samples, schema).serialize())
+    template = samples.layout.exports["messages"][rows]
+    assert (template is None) == ("serial" in samples)  # text is left to Arrow, all else is copied
 
 
 def test_rows_that_are_not_all_good_are_left_to_arrow():

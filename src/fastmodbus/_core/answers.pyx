@@ -193,6 +193,7 @@ cdef void _answer(mb_session* s, const mb_frame* frame, int64_t now) noexcept no
     cdef mb_batch* b
     cdef int32_t index
     cdef int64_t sent
+    cdef uint32_t* bucket
     if k == NO_SLOT or session_unsent(s, s.window.slots[k].transaction_id):
         _nobodys(s, frame, now)
         return
@@ -205,7 +206,9 @@ cdef void _answer(mb_session* s, const mb_frame* frame, int64_t now) noexcept no
         return
     sent = b.transactions[index].sent
     s.counters.answers += 1
-    s.counters.round_trips[histogram_bucket(now - sent)] += 1
+    bucket = &s.counters.round_trips[histogram_bucket(now - sent)]
+    bucket[0] += 1
+    s.likely[2] = bucket
     if s.pace.automatic:
         _pace(s, b, sent, now)
     _judge(s, b, index, frame, now)

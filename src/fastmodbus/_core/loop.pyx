@@ -10,14 +10,13 @@ the other way round.
 from libc.stdint cimport INT64_MAX, int64_t, uint64_t
 from libc.string cimport memset
 
-from fastmodbus._core.batch cimport PRIORITY_POLL
 from fastmodbus._core.bell cimport bell_ring, bell_wait
 from fastmodbus._core.connection cimport *
+from fastmodbus._core.fetch cimport *
 from fastmodbus._core.jobs cimport Job
 from fastmodbus._core.net cimport *
 from fastmodbus._core.reactor cimport Connection
 from fastmodbus._core.schedule cimport job_pause, mb_job
-from fastmodbus._core.session cimport mb_session
 from fastmodbus._core.visits cimport mb_loop, visit_let_go, visit_look
 
 cdef enum:
@@ -50,41 +49,13 @@ cdef void _look_at_due(mb_loop* l) noexcept nogil:
 
 
 cdef void _fetch(const net_event* events, int at, int count) noexcept nogil:
-    """Have what the next ones will need on its way from memory: of a thousand connections little is in the cache.
-
-    Nothing is read here that another thread may free.
-    """
-    cdef const mb_connection* c
-    cdef const mb_session* s
+    """Have what the next ones will need on its way from memory: each thing tells where the one after it is."""
     if at + 3 < count:
-        c = <mb_connection*>events[at + 3].who
-        net_fetch(c)
-        net_fetch(<const char*>c + 64)
-        net_fetch(<const char*>c + 128)
-        net_fetch(<const char*>c + 192)
+        fetch_connection(<mb_connection*>events[at + 3].who)
     if at + 2 < count:
-        c = <mb_connection*>events[at + 2].who
-        s = c.session
-        net_fetch(&s.window)
-        net_fetch(&s.window.unit_limit)
-        net_fetch(&s.window.unit_in_flight)
-        net_fetch(&s.queues)
-        net_fetch(&s.pace)
-        net_fetch(&s.output)
-        net_fetch(&s.expire_at)
-        net_fetch(&s.counters)
-        net_fetch(<const char*>&s.counters + 64)
-        net_fetch(c.jobs)
-        net_fetch(<const char*>c.jobs + 64)
-        net_fetch(<const char*>c.jobs + 128)
+        fetch_session(<mb_connection*>events[at + 2].who)
     if at + 1 < count:
-        s = (<mb_connection*>events[at + 1].who).session
-        net_fetch(s.window.slots)
-        net_fetch(s.window.table)
-        net_fetch(s.input)
-        net_fetch(s.output)
-        net_fetch(s.sending)
-        net_fetch(s.queues.first[<int>PRIORITY_POLL])
+        fetch_buffers(<mb_connection*>events[at + 1].who)
 
 
 cdef bint _goes_on(mb_loop* l, bint* quiet) noexcept nogil:

@@ -42,7 +42,6 @@ cdef extern from "poller.h" nogil:
         int ready
     ctypedef struct net_poller:
         pass
-    void net_fetch(const void* address)
     int net_poller_open(net_poller* p, net_waker* w)
     void net_poller_close(net_poller* p)
     int net_poller_watch(net_poller* p, net_socket s, void* who, int want_write, int again)

@@ -11,15 +11,6 @@
 
 typedef struct { void *who; int ready; } net_event;     /* who: what was given to net_poller_watch */
 
-/* Have the processor fetch what will be needed soon; the address need not be good. */
-static inline void net_fetch(const void *address) {
-#if defined(__GNUC__) || defined(__clang__)
-    __builtin_prefetch(address);
-#else
-    (void)address;
-#endif
-}
-
 #ifdef __linux__
 /* ------------------------------------------------------------------------------------------------ Linux */
 #include <sys/epoll.h>

@@ -42,6 +42,7 @@ cdef struct mb_job:
     int64_t rest, rest_until        # silent units are left alone until then
     uint64_t losses                 # of connections, when the row was opened
     int64_t notify_at               # tell a consumer when so many rows are there
+    mb_batch* asking                # the stage of the open row, NULL where there is nothing to ask
     int32_t stage
     bint open
     bint down                       # there was no connection when the row was opened

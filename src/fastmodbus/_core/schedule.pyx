@@ -161,8 +161,9 @@ cdef void _open(mb_job* j, mb_session* s, int64_t now) noexcept nogil:
         if j.suspended and resting:
             _give_up_resting(j, j.poll.stages[k], s, now)
         at += j.poll.stages[k].count
-    if j.poll.stage_count:
-        session_submit(s, j.poll.stages[0])
+    j.asking = j.poll.stages[0] if j.poll.stage_count else NULL
+    if j.asking is not NULL:
+        session_submit(s, j.asking)
 
 
 # ---------------------------------------------------------------------------------------------------- closing a row
@@ -252,24 +253,22 @@ cdef bint _next_stage(mb_job* j, mb_session* s) noexcept nogil:
     """Begin the stages that are to come as far as they have something to ask; False after the last one."""
     while j.stage + 1 < j.poll.stage_count:
         j.stage += 1
-        if j.poll.stages[j.stage].unfinished:
-            session_submit(s, j.poll.stages[j.stage])
+        j.asking = j.poll.stages[j.stage]
+        if j.asking.unfinished:
+            session_submit(s, j.asking)
             return True
     return False
 
 
 cdef bint _over(mb_job* j, mb_session* s, int64_t now) noexcept nogil:
     """Whether the open row is to be closed; sends its next stage on its way when one is due."""
-    cdef mb_batch* b
-    if now >= j.closes or j.poll.stage_count == 0:
+    if now >= j.closes or j.asking is NULL:
         return True
-    b = j.poll.stages[j.stage]
-    if b.unfinished == 0 and not _next_stage(j, s):
+    if j.asking.unfinished == 0 and not _next_stage(j, s):
         return True
     if j.every == 0 and (s.state == SESSION_UP) != (j.closes == INT64_MAX):
         # Back to back nothing but the answers ends a row; without a connection there are none.
-        b = j.poll.stages[j.stage]
-        j.closes = b.deadline = INT64_MAX if s.state == SESSION_UP else now + b.timeout
+        j.closes = j.asking.deadline = INT64_MAX if s.state == SESSION_UP else now + j.asking.timeout
     return False
 
 

@@ -19,6 +19,7 @@ cdef enum mb_session_state:
 
 cdef enum:
     EVENT_ROOM = 16
+    LIKELY = 3                  # the transaction sent last, its target, where its round trip will be counted
 
 cdef enum mb_event_kind:
     EVENT_CONNECTED = 1
@@ -42,10 +43,7 @@ cdef struct mb_sending:         # one ADU in the send buffer
     uint16_t transaction_id
 
 cdef struct mb_session:
-    mb_window window
-    mb_queues queues
-    mb_pace pace
-    mb_units units
+    # What every request and every answer need comes first and lies together: see fetch.pxd.
     uint8_t* output             # ADUs written and not yet sent: [output_sent, output_size)
     mb_sending* sending         # their ends
     uint32_t output_size, output_sent, output_capacity
@@ -58,21 +56,26 @@ cdef struct mb_session:
     int64_t not_before          # earliest next sending (request gap, delay after connecting)
     int64_t last_traffic
     int64_t request_gap, connect_delay
-    uint64_t random
+    const void* likely[LIKELY]  # what the next answer will touch outside of here; may be gone by then
     uint8_t state               # mb_session_state
     uint8_t fault               # mb_fault that broke it
     uint8_t quirks              # mb_quirk bits
-    uint32_t zero_ids           # answers with id 0 that nobody could have asked for, and no timeout was put down to
-    bint zero_asked             # a request had it, on this connection
+    uint16_t crc
     bint crc_seen               # the bytes left over are the RTU checksum of the frame before
     bint crc_due                # crc may follow, and is to be passed over
-    uint16_t crc
+    bint zero_asked             # a request had id 0, on this connection
+    uint32_t zero_ids           # answers with id 0 that nobody could have asked for, and no timeout was put down to
     bint pipeline_writes
     bint datagrams              # one ADU each, over UDP: what is received is no stream
     int32_t event_count         # events[0 .. min(count, EVENT_ROOM)): the first ones since they were drained
-    mb_event events[EVENT_ROOM]
-    mb_counters counters
     mb_trace trace
+    mb_queues queues
+    mb_pace pace
+    mb_window window
+    mb_units units
+    mb_counters counters
+    mb_event events[EVENT_ROOM]
+    uint64_t random
 
 
 cdef inline void session_event(

@@ -22,14 +22,18 @@ from fastmodbus._core.units cimport *
 from fastmodbus._core.window cimport *
 from fastmodbus._core.wire cimport wire_load16
 
+cdef enum:
+    # Requests written before they are sent, and answers taken by one receive: while one side is busy with so many,
+    # the other works on the next.
+    AT_ONCE = 64
+
 # ---------------------------------------------------------------------------------------------------- life
 
 cdef bint session_allocate(mb_session* s, int window, bint automatic) noexcept nogil:
     """Buffers sized by the window: memory is bounded by what the caller asked for, never by what the peer sends."""
     memset(s, 0, sizeof(mb_session))
-    s.output_capacity = max(1024, min(65536, 32 * window))
-    # One receive takes no more than 64 answers: while those are judged, the device works on what is asked next.
-    s.input_capacity = max(1024, MAX_ADU * min(64, window))
+    s.output_capacity = max(1024, min(MAX_ADU * <int>AT_ONCE, 32 * window))
+    s.input_capacity = max(1024, MAX_ADU * min(<int>AT_ONCE, window))
     s.expire_at = INT64_MAX
     pace_start(&s.pace, automatic, window)
     if not window_allocate(&s.window, window):
@@ -321,6 +325,8 @@ cdef void _encode(mb_session* s, mb_batch* b, int32_t index, int64_t now) noexce
     t.crowd = <uint8_t>min(s.window.in_flight, 255)
     t.tries += 1
     t.sent = now
+    s.likely[0] = t
+    s.likely[1] = t.target
     if b.submitted:
         s.counters.longest_write_wait = max(s.counters.longest_write_wait, now - b.submitted)
         b.submitted = 0
@@ -352,7 +358,9 @@ cdef void session_fill(mb_session* s, int64_t now) noexcept nogil:
     if s.window.quarantined >= QUARANTINE_LIMIT:
         return
     limit = session_limit(s)
-    while s.window.in_flight < limit and s.output_size + MAX_ADU <= s.output_capacity and s.not_before <= now:
+    while s.window.in_flight < limit and s.sending_count < AT_ONCE and s.not_before <= now:
+        if s.output_size + MAX_ADU > s.output_capacity:
+            return
         b = _next(s, b, now, &index)
         if b is NULL:
             return

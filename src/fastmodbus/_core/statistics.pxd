@@ -27,6 +27,8 @@ cdef enum:
 cdef struct mb_counters:
     uint64_t requests           # sent, repetitions included
     uint64_t answers            # matched, good or not
+    uint64_t bytes_sent
+    uint64_t bytes_received
     uint64_t exceptions
     uint64_t protocol_errors
     uint64_t timeouts
@@ -35,8 +37,6 @@ cdef struct mb_counters:
     uint64_t unknown            # answers with an id that nobody waits for: dropped
     uint64_t connections
     uint64_t losses
-    uint64_t bytes_sent
-    uint64_t bytes_received
     int64_t longest_write_wait  # ns from a write's submission to its first sending
     uint32_t round_trips[HISTOGRAM_BUCKETS]
 

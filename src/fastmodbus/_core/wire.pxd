@@ -22,33 +22,51 @@ cdef extern from *:
         return FM_SWAP16(value);
     }
 
+    static inline uint16_t wire_native16(const uint8_t *at) {
+        uint16_t value;
+        memcpy(&value, at, 2);
+        return value;
+    }
+
     static inline void wire_store16(uint8_t *at, uint16_t value) {
         value = FM_SWAP16(value);
         memcpy(at, &value, 2);
     }
 
-    /* So many registers that compilers keep them in vectors. */
-    #define FM_SWAP_BLOCK(n) \
-        static inline void wire_swap_##n(uint8_t *to, const uint8_t *from) { \
-            uint16_t values[n]; \
-            memcpy(values, from, sizeof values); \
-            for (int k = 0; k < n; k++) values[k] = FM_SWAP16(values[k]); \
-            memcpy(to, values, sizeof values); \
-        }
-    FM_SWAP_BLOCK(16)
-    FM_SWAP_BLOCK(8)
-    FM_SWAP_BLOCK(1)
+    /* Eight registers at once: compilers find this by themselves, but not without storing every block twice. */
+    #if defined(__SSE2__) || defined(_M_X64)
+    #include <emmintrin.h>
+    static inline void wire_swap_8(uint8_t *to, const uint8_t *from) {
+        __m128i v = _mm_loadu_si128((const __m128i *)from);
+        _mm_storeu_si128((__m128i *)to, _mm_or_si128(_mm_slli_epi16(v, 8), _mm_srli_epi16(v, 8)));
+    }
+    #elif defined(__ARM_NEON) && !FM_BIG_ENDIAN
+    #include <arm_neon.h>
+    static inline void wire_swap_8(uint8_t *to, const uint8_t *from) { vst1q_u8(to, vrev16q_u8(vld1q_u8(from))); }
+    #else
+    static inline void wire_swap_8(uint8_t *to, const uint8_t *from) {
+        uint16_t values[8];
+        memcpy(values, from, sizeof values);
+        for (int k = 0; k < 8; k++) values[k] = FM_SWAP16(values[k]);
+        memcpy(to, values, sizeof values);
+    }
+    #endif
 
     /* Serves both directions; `to` and `from` do not overlap. The last block may swap again what was swapped before. */
     static inline void wire_swap_copy(uint8_t *to, const uint8_t *from, size_t registers) {
         size_t i = 0;
-        for (; i + 16 <= registers; i += 16) wire_swap_16(to + 2 * i, from + 2 * i);
         if (registers < 8) {
-            for (; i < registers; i++) wire_swap_1(to + 2 * i, from + 2 * i);
+            for (; i < registers; i++) wire_store16(to + 2 * i, wire_native16(from + 2 * i));
             return;
         }
-        if (i + 8 < registers) wire_swap_8(to + 2 * i, from + 2 * i);
-        if (i < registers) wire_swap_8(to + 2 * (registers - 8), from + 2 * (registers - 8));
+        for (; i + 32 <= registers; i += 32) {
+            wire_swap_8(to + 2 * i, from + 2 * i);
+            wire_swap_8(to + 2 * i + 16, from + 2 * i + 16);
+            wire_swap_8(to + 2 * i + 32, from + 2 * i + 32);
+            wire_swap_8(to + 2 * i + 48, from + 2 * i + 48);
+        }
+        for (; i + 8 < registers; i += 8) wire_swap_8(to + 2 * i, from + 2 * i);
+        wire_swap_8(to + 2 * (registers - 8), from + 2 * (registers - 8));
     }
 
     /* Eight bits become eight bytes of 0 or 1 at once: every byte of the product keeps one bit, then becomes 1. */

@@ -19,6 +19,7 @@ from .rotation import Rotator
 from .stats import RecordStats
 
 LARGEST = 128 << 20  # bytes of a journal
+DAY = 86_400 * 10**9  # ns
 
 
 class Recorder:
@@ -150,9 +151,8 @@ def _parts(samples: Samples) -> Iterator[Samples]:
     """Rows that go into one journal: of one day and one anchor, without a gap."""
     if not samples.rows:
         return
-    time = samples["time"]
-    days, jumps = np.diff(time.astype("M8[D]").astype(np.int64)), np.diff(samples.anchor)
-    breaks = (days != 0) | (jumps != 0) | (np.diff(samples.row) != 1)
+    day, anchor, row = samples["time"].view(np.int64) // DAY, samples.anchor, samples.row
+    breaks = (day[1:] != day[:-1]) | (anchor[1:] != anchor[:-1]) | (row[1:] != row[:-1] + 1)
     cuts = [0, *(np.flatnonzero(breaks) + 1).tolist(), samples.rows]
     if len(cuts) == 2:
         yield samples

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("fastmodbus")
 
 PARTIAL = ".partial"
-GROUP_VALUES = 4_000_000  # of a row group: what is in memory while a file is written, and what a reader fetches at once
+GROUP_VALUES = 8_000_000  # of a row group: what is in memory while a file is written, and what a reader fetches at once
 PATIENCE = 5.0  # seconds until what the disk refused is tried again
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from math import gcd
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from .table import Samples
 
 _MOST = 8  # templates of a layout: numbers of rows that come again
+_RUN = 8  # columns at equal distances that are copied together; of fewer, each piece by itself costs less
+_Place = tuple[int, int, int]  # of a column's values: where from, bytes, where to
 
 
 def message_of(samples: Samples, schema: pyarrow.Schema) -> Any:
@@ -47,7 +50,8 @@ class _Template:
     def __init__(self, message: NDArray[np.uint8], time: int, row: int) -> None:
         self._message, self._time, self._row = message, time, row
         self._bits: list[tuple[int, int, int, int]] = []  # where from, how many, where to, bytes
-        self._places: list[tuple[int, int, int]] = []  # where from, bytes, where to
+        self._places: list[_Place] = []
+        self._runs: list[list[_Place]] = []
         self._unit = 8
         self._from = self._to = np.zeros(0, np.intp)
 
@@ -77,10 +81,13 @@ class _Template:
             self._places.append((start, count * dtype.itemsize, to))
 
     def _index(self) -> None:
-        """Gather and scatter in the largest units that fit everything."""
-        self._unit = gcd(8, len(self._message), *(number for place in self._places for number in place))
+        """Find the columns that can be copied together; the others are gathered and scattered in pieces as large as fit."""
+        runs = _runs(self._places)
+        self._runs = [run for run in runs if len(run) >= _RUN]
+        places = [place for run in runs if len(run) < _RUN for place in run]
+        self._unit = gcd(8, len(self._message), *(number for place in places for number in place))
         self._from, self._to = (
-            np.concatenate([np.zeros(0, np.intp), *(self._units(place[at], place[1]) for place in self._places)])
+            np.concatenate([np.zeros(0, np.intp), *(self._units(place[at], place[1]) for place in places)])
             for at in (0, 2)
         )
 
@@ -91,12 +98,36 @@ class _Template:
         """The message with the values of these rows."""
         assert isinstance(samples.source, Decoded)
         block, message, unit = samples.source.table.block, self._message.copy(), np.dtype(f"u{self._unit}")
-        message.view(unit)[self._to] = block[: len(block) // self._unit * self._unit].view(unit)[self._from]
+        for run in self._runs:
+            _columns(message, run, 2)[:] = _columns(block, run, 0)
+        if len(self._to):
+            message.view(unit)[self._to] = block[: len(block) // self._unit * self._unit].view(unit)[self._from]
         for start, count, to, size in self._bits:
             message[to : to + size] = np.packbits(block[start : start + count], bitorder="little")
         for values, to in ((samples["time"], self._time), (samples.row, self._row)):
             message[to : to + 8 * samples.rows] = np.ascontiguousarray(values).view(np.uint8)
         return message
+
+
+def _runs(places: list[_Place]) -> list[list[_Place]]:
+    """Columns of one size at equal distances, in what they are read from and in what they are written to."""
+    found: list[list[_Place]] = []
+    for place in sorted(places, key=itemgetter(1)):
+        run = found[-1] if found else []
+        if not run or run[0][1] != place[1] or (len(run) > 1 and _step(run[-1], place) != _step(run[0], run[1])):
+            found.append([place])
+        else:
+            run.append(place)
+    return found
+
+
+def _step(place: _Place, following: _Place) -> tuple[int, int]:
+    return following[0] - place[0], following[2] - place[2]
+
+
+def _columns(data: NDArray[np.uint8], run: list[_Place], at: int) -> NDArray[np.uint8]:
+    """The bytes of a run's columns, one after the other, where they lie."""
+    return np.ndarray((len(run), run[0][1]), np.uint8, data, run[0][at], (run[1][at] - run[0][at], 1))
 
 
 def _start(column: Any, base: int) -> int | None:
