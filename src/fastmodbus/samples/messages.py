@@ -81,7 +81,7 @@ class _Template:
             self._places.append((start, count * dtype.itemsize, to))
 
     def _index(self) -> None:
-        """Find the columns that can be copied together; the others are gathered and scattered in pieces as large as fit."""
+        """Find the columns that can be copied together; the others are gathered and scattered in the largest pieces."""
         runs = _runs(self._places)
         self._runs = [run for run in runs if len(run) >= _RUN]
         places = [place for run in runs if len(run) < _RUN for place in run]
