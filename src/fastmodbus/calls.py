@@ -31,7 +31,7 @@ NO_DEADLINE = 2**63 - 1
 _LAST_OF_BITS = int(FunctionCode.READ_DISCRETE_INPUTS)
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Call:
     """The settings of one call, all given: times in ns, the deadline on the core's clock."""
 
