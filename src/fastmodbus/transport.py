@@ -1,8 +1,8 @@
 """The connection of a blocking client: how it is made, kept, lost and made again. All views of a client share a `Link`.
 
 The core drives the socket; this module connects, because that may block and may be interrupted. Nothing here knows what
-a request means. What connecting needs is imported when it begins: Python's `socket` is a fifth of what importing a client
-takes.
+a request means. What connecting needs is imported when it begins: Python's `socket` alone is a fifth of what a client's
+import takes.
 """
 
 from __future__ import annotations
