@@ -103,12 +103,16 @@ def test_threads_while_connections_are_dropped() -> None:
         fm.Simulator(registers={"hr": range(65536)}) as simulator,
         fm.connect(simulator.url, in_flight=8, timeout=30, retries=100) as client,
     ):
-        stop = threading.Event()
+        stop, dropped = threading.Event(), threading.Event()
 
         def read(number: int) -> None:
-            for _ in range(60):
+            """So often, and on until the other thread has had its turn, and once after it."""
+            times = 0
+            while times < 60 or not dropped.is_set():
+                times += 1
                 found = client.read_holding_registers(1000 * number, 500)
                 assert np.array_equal(found, np.arange(1000 * number, 1000 * number + 500))
+            client.read_holding_registers(0)
 
         def drop() -> None:
             """Again and again, but never before some more requests have come: on any machine it goes on."""
@@ -117,6 +121,7 @@ def test_threads_while_connections_are_dropped() -> None:
                 if simulator.requests > dropped_at + 40:
                     simulator.disconnect(reset=True)
                     dropped_at = simulator.requests
+                    dropped.set()
 
         dropper = threading.Thread(target=drop)
         dropper.start()
