@@ -74,8 +74,10 @@ def test_16_threads_share_a_client(in_flight: int | str, coalesce: bool) -> None
     ):
         together([lambda i=i: mixed_calls(client, i) for i in range(THREADS)])
         stats = client.stats
-        assert stats.requests == stats.answers == simulator.requests
-        assert (stats.timeouts, stats.retries, stats.stale, stats.unknown, stats.protocol_errors) == (0, 0, 0, 0, 0)
+        # What is overdue while others are answered is asked again where the window adapts: on a machine that stood still.
+        assert stats.stale == 0 or in_flight == "auto"
+        assert stats.requests == stats.answers + stats.stale == simulator.requests
+        assert (stats.timeouts, stats.retries, stats.unknown, stats.protocol_errors) == (0, 0, 0, 0)
         assert stats.exceptions == THREADS * ROUNDS // 8
         assert stats.in_flight == 0
         assert simulator.connections == 1
