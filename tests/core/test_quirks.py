@@ -183,7 +183,8 @@ def test_checksums_may_arrive_behind_the_next_request(held: int, joined: bool) -
 def a_value_with_such_a_checksum() -> int:
     """What the first of two registers must hold for the checksum of the first answer to be the id of the second."""
     line = Line(2, quirks=TRAILING_CRC)
-    line.submit(read(2)[0])
+    batch, _ = read(2)
+    line.submit(batch)
     first, second = line.send()
     wanted = second.transaction_id.to_bytes(2, "big")
     for value in range(65536):
