@@ -315,7 +315,7 @@ def test_a_deadline_bounds_all_retries() -> None:
 
 
 def test_a_deadline_bounds_a_write() -> None:
-    with ScriptedServer(never) as server, fm.connect(server.url, timeout=30, deadline="50ms") as client:
+    with ScriptedServer(never) as server, fm.connect(server.url, timeout=30, deadline="500ms") as client:
         with pytest.raises(fm.RequestTimeout, match=r"deadline.*may or may not") as caught:
             client.write_coil(0, True)
         assert caught.value.outcome_unknown is True

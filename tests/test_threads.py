@@ -74,7 +74,7 @@ def test_16_threads_share_a_client(in_flight: int | str, coalesce: bool) -> None
     ):
         together([lambda i=i: mixed_calls(client, i) for i in range(THREADS)])
         stats = client.stats
-        # What is overdue while others are answered is asked again where the window adapts: on a machine that stood still.
+        # The adaptive window asks again for what is overdue while others are answered: on a machine that stood still.
         assert stats.stale == 0 or in_flight == "auto"
         assert stats.requests == stats.answers + stats.stale == simulator.requests
         assert (stats.timeouts, stats.retries, stats.unknown, stats.protocol_errors) == (0, 0, 0, 0)

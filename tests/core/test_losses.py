@@ -177,6 +177,7 @@ def test_what_is_no_descriptor_is_refused() -> None:
     assert not link.connected
 
 
+@pytest.mark.thread_unsafe(reason="the descriptors are the process's")
 def test_descriptors_are_closed_with_the_connection() -> None:
     before = len(os.listdir("/proc/self/fd")) if sys.platform == "linux" else 0
     for _ in range(5):

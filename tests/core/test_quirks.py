@@ -4,7 +4,7 @@ from functools import cache
 
 import pytest
 
-from core.line import PATTERN, SECOND, Line, expected, faults, read, statuses
+from core.line import PATTERN, SECOND, Line, expected, faults, read, request, statuses
 from fastmodbus import spec
 from fastmodbus.spec import Fault, Status
 from reference import Frame, crc16, mbap_frame
@@ -45,6 +45,34 @@ def test_with_id_0_a_timeout_ends_the_connection() -> None:
     assert frame.transaction_id != late.transaction_id
     line.answer(frame)
     assert batch.ok()
+
+
+def test_with_id_0_a_request_without_an_answer_ends_the_connection() -> None:
+    """Force Listen Only Mode: a refusal of it could not be told from the answer to the next request."""
+    line = Line(1, quirks=TID_ZERO)
+    quiet, _ = request("08 0004 0000")
+    line.submit(quiet)
+    line.send()
+    assert quiet.ok()
+    assert line.session.wants_close
+    line.reconnect()
+    batch, out, frame = one(line)
+    line.answer(frame._replace(transaction_id=0))
+    assert out.tolist() == expected(0, 1)
+    assert batch.ok()
+
+
+def test_what_a_device_says_to_a_request_without_an_answer_is_nobodys() -> None:
+    line = Line(1)
+    quiet, _ = request("08 0004 0000")
+    line.submit(quiet)
+    [unanswered] = line.send()
+    batch, out, frame = one(line)
+    line.answer_with(unanswered, "88 01")
+    line.answer(frame)
+    assert out.tolist() == expected(0, 1)
+    assert batch.ok()
+    assert line.counted("stale") == [1]
 
 
 def test_id_0_among_several_is_named_when_they_expire() -> None:

@@ -385,7 +385,8 @@ cdef void session_sent(mb_session* s, uint32_t size, int64_t now) noexcept nogil
 
 
 cdef void _finish_answerless(mb_session* s, uint16_t transaction_id) noexcept nogil:
-    """Force Listen Only Mode is never answered (ap 6.8.1): sent is done. An answer would find its id in quarantine."""
+    """Force Listen Only Mode is never answered (ap 6.8.1): sent is done. An answer would find its id in quarantine; from
+    a device that answers with id 0 it could be taken for the next one's, so that another connection is needed."""
     cdef int16_t k = window_find(&s.window, transaction_id)
     cdef mb_slot* slot = &s.window.slots[k]
     cdef mb_transaction* t
@@ -395,6 +396,6 @@ cdef void _finish_answerless(mb_session* s, uint16_t transaction_id) noexcept no
     if t.request.function != FC_DIAGNOSTICS or t.request.address != DIAG_FORCE_LISTEN_ONLY:
         return
     queue_finish(&s.queues, slot.batch, t, ST_OK, FAULT_NONE)
-    if not window_banish(&s.window, slot.transaction_id):
+    if s.quirks & QUIRK_ZERO_ID or not window_banish(&s.window, slot.transaction_id):
         session_break(s, FAULT_NONE, -1)
     window_close(&s.window, k, 0)
