@@ -385,8 +385,9 @@ cdef void session_sent(mb_session* s, uint32_t size, int64_t now) noexcept nogil
 
 
 cdef void _finish_answerless(mb_session* s, uint16_t transaction_id) noexcept nogil:
-    """Force Listen Only Mode is never answered (ap 6.8.1): sent is done. An answer would find its id in quarantine; from
-    a device that answers with id 0 it could be taken for the next one's, so that another connection is needed."""
+    """Force Listen Only Mode is never answered (ap 6.8.1): sent is done. An answer would find its id in quarantine.
+
+    A device that answers with id 0 could not be understood: it needs another connection."""
     cdef int16_t k = window_find(&s.window, transaction_id)
     cdef mb_slot* slot = &s.window.slots[k]
     cdef mb_transaction* t
